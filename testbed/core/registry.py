@@ -1,0 +1,92 @@
+"""Find a source, method or study by the `type` name in a config.
+
+A new one is one new file in its room: the registry imports every public module of the room once, on first use. Users
+add their own from installed packages (an entry point in the group `testbed.<room>`) or from a file named under
+`plugins` in a config.
+"""
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from testbed.core.config import Tagged
+from testbed.core.errors import ConfigError, did_you_mean
+
+T = TypeVar("T", bound=Tagged)
+
+
+class Registry(Generic[T]):
+    """The classes of one room by their type names."""
+
+    def __init__(self, room: str, noun: str) -> None:
+        self.room, self.noun = room, noun
+        self._classes: dict[str, type[T]] = {}
+        self._searched = False
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator: `@source("markov")`."""
+
+        def add(cls: type[T]) -> type[T]:
+            other = self._classes.get(name)
+            if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise ConfigError(f"two {self.noun}s are called {name}: {other.__module__} and {cls.__module__}")
+            cls.type_name = name
+            self._classes[name] = cls
+            return cls
+
+        return add
+
+    def _search(self) -> None:
+        if self._searched:
+            return
+        self._searched = True
+        package = importlib.import_module(f"testbed.{self.room}")
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"testbed.{self.room}.{module.name}")
+        for point in entry_points(group=f"testbed.{self.room}"):
+            point.load()
+
+    def names(self) -> list[str]:
+        """Every known type name, sorted."""
+        self._search()
+        return sorted(self._classes)
+
+    def find(self, name: object) -> type[T]:
+        """The class of this type name; an unknown name gets an error with the nearest known ones."""
+        self._search()
+        if not isinstance(name, str) or name not in self._classes:
+            raise ConfigError(f"type: there is no {self.noun} {name!r}; {did_you_mean(str(name), self.names())}")
+        return self._classes[name]
+
+    def build(self, config: Any) -> T:
+        """An object from `{"type": name, key: value, ...}`, from a bare type name, or passed through if built."""
+        if isinstance(config, Tagged):
+            return config  # type: ignore[return-value]
+        if isinstance(config, str):
+            config = {"type": config}
+        if not isinstance(config, Mapping):
+            raise ConfigError(f"a {self.noun} is a table with a type, not {config!r}")
+        values = dict(config)
+        if "type" not in values:
+            raise ConfigError(f"type: a {self.noun} needs a type; known: {', '.join(self.names())}")
+        return self.find(values.pop("type"))(**values)
+
+
+def load_plugin(path: str | Path) -> None:
+    """Run a user's own Python file, whose decorators register what it defines."""
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise ConfigError(f"plugins: there is no file {path}")
+    name = f"testbed_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"plugins: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)

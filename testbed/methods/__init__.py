@@ -1,0 +1,21 @@
+"""What can be varied in attention, one small file per family."""
+
+from testbed.methods.banded import BandedMask
+from testbed.methods.learned import LearnedPositions
+from testbed.methods.method import AnyMethod, Geometry, Initial, Method, check_combination, method, methods
+from testbed.methods.nope import NoPositions
+from testbed.methods.rope import RotaryPositions
+
+__all__ = [
+    "AnyMethod",
+    "BandedMask",
+    "Geometry",
+    "Initial",
+    "LearnedPositions",
+    "Method",
+    "NoPositions",
+    "RotaryPositions",
+    "check_combination",
+    "method",
+    "methods",
+]

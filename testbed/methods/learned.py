@@ -1,0 +1,29 @@
+"""Learned absolute positions."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from testbed.core import ConfigError
+from testbed.methods.method import Geometry, Initial, Method, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@method("learned")
+class LearnedPositions(Method):
+    """A learned vector per position, added to the token embedding (Vaswani et al. 2017, sec. 3.5).
+
+    Defined up to the training length only; longer windows are refused.
+    """
+
+    slots: ClassVar[frozenset[str]] = frozenset({"position"})
+
+    def parameters(self, geometry: Geometry) -> dict[str, Initial]:
+        return {"position": Initial((geometry.train_length, geometry.width), std=0.5)}
+
+    def embed(self, positions_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor":
+        table = parameters["position"]
+        if len(positions_T) > table.shape[1]:
+            raise ConfigError(f"learned positions end at {table.shape[1]}, but a window of {len(positions_T)} was given")
+        return table[:, : len(positions_T)]

@@ -1,0 +1,22 @@
+"""Cells, packing, the store, the runner. Importing this does not import torch."""
+
+from testbed.runs.cell import Cell
+from testbed.runs.packing import Plan, pack, training_positions
+from testbed.runs.record import FINISHED, Record
+from testbed.runs.runner import MeasureContext, Outcome, TimeLimitReached, finished_records, run
+from testbed.runs.store import Store
+
+__all__ = [
+    "FINISHED",
+    "Cell",
+    "MeasureContext",
+    "Outcome",
+    "Plan",
+    "Record",
+    "Store",
+    "TimeLimitReached",
+    "finished_records",
+    "pack",
+    "run",
+    "training_positions",
+]

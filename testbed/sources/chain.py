@@ -1,0 +1,193 @@
+"""Order-k chains with dyadic laws: what is sampled is what is analysed.
+
+Every transition probability is an integer weight over 2^32. All truths are computed from those weights in float64, by
+marginalising the law of (k+1)-blocks  J(c, x) = pi(c) p(x | c)  over its oldest tokens.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core import ConfigError, Truth
+from testbed.sources.dyadic import quantise64
+from testbed.sources.source import PREDICT_LIMIT_BYTES, Floats, Source, Tokens, require_memory, token_dtype
+from testbed.sources.stationary import advance, stationary_law
+
+MAX_STATES = 2**20
+MAX_TABLE_ENTRIES = 2**26
+TOTAL_WEIGHT = 2**32
+
+
+class DyadicChain(Source):
+    """An order-k chain over V symbols, from integer weights of shape (V,) * k + (V,), oldest symbol first."""
+
+    @abstractmethod
+    def _make_weights(self) -> NDArray[np.uint64]:
+        """Integer weights (V,) * k + (V,), each row summing to 2^32."""
+
+    # -- the law
+    @cached_property
+    def weights(self) -> NDArray[np.uint64]:
+        """Integer transition weights over 2^32, shape (V,) * k + (V,); read-only."""
+        weights = np.ascontiguousarray(self._make_weights(), dtype=np.uint64)
+        weights.flags.writeable = False
+        return weights
+
+    @property
+    def order(self) -> int:
+        """k, the number of past tokens that the law depends on."""
+        return self.weights.ndim - 1
+
+    @cached_property
+    def kernel(self) -> Floats:
+        """p(x | c) = weights / 2^32, exactly, shape (V,) * k + (V,); read-only."""
+        kernel = self.weights.astype(np.float64) / TOTAL_WEIGHT
+        kernel.flags.writeable = False
+        return kernel
+
+    @cached_property
+    def stationary_law(self) -> Floats:
+        """pi(c), shape (V,) * k; zero on transient contexts."""
+        return stationary_law(self._rows).reshape((self.vocab_size,) * self.order)
+
+    @cached_property
+    def initial_weights(self) -> NDArray[np.uint64]:
+        """pi as integer weights over 2^64, (V^k,): the law from which sequences start."""
+        return quantise64(self.stationary_law.reshape(-1))
+
+    @property
+    def fingerprint(self) -> str:
+        head = f"chain:{self.vocab_size}:{self.order}:".encode()
+        little = self.weights.astype("<u8").tobytes() + self.initial_weights.astype("<u8").tobytes()
+        return hashlib.sha256(head + little).hexdigest()
+
+    @property
+    def _rows(self) -> Floats:
+        """The kernel as (V^k, V)."""
+        return self.kernel.reshape(-1, self.vocab_size)
+
+    @cached_property
+    def _joints(self) -> list[Floats]:
+        """For l = 0 .. k the exact law of l + 1 successive tokens, as (V^l, V)."""
+        joint = self.stationary_law.reshape(-1, 1) * self._rows
+        joints = [joint]
+        for length in range(self.order - 1, -1, -1):
+            joint = joint.reshape(self.vocab_size, self.vocab_size**length, self.vocab_size).sum(axis=0)
+            joints.append(joint)
+        return joints[::-1]
+
+    @cached_property
+    def _laws(self) -> list[Floats]:
+        """For l = 0 .. k the law of a token given the last l, as (V^l, V); nan for contexts of probability zero."""
+        with np.errstate(invalid="ignore"):
+            shorter = [joint / joint.sum(axis=1, keepdims=True) for joint in self._joints[:-1]]
+        return [*shorter, self._rows]
+
+    # -- truths
+    @cached_property
+    def _entropies(self) -> Floats:
+        """h_0 .. h_k. Conditioning never adds entropy; rounding could seem to, hence the running minimum."""
+        h = [float(_negative_p_log_q(joint, law)) for joint, law in zip(self._joints, self._laws, strict=True)]
+        return np.minimum.accumulate(h)
+
+    def conditional_entropies(self, max_context: int) -> Truth:
+        """h_l = -sum_c,x J_l(c, x) ln p_l(x | c), exact; h_l = h_k for l >= k."""
+        if max_context < 0:
+            raise ConfigError(f"max_context: given {max_context}, must be at least 0")
+        return Truth.exact(self._entropies[np.minimum(np.arange(max_context + 1), self.order)])
+
+    def entropy_rate(self) -> Truth:
+        """h = h_k, exact."""
+        return Truth.exact(self._entropies[-1])
+
+    def excess_entropy(self) -> Truth:
+        """E = sum over l < k of (h_l - h), exact."""
+        return Truth.exact(float(np.sum(self._entropies - self._entropies[-1])))
+
+    # -- prediction
+    def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:
+        """(N, L, V) exact laws; nan where the context has probability zero and is shorter than k."""
+        tokens, at = self._check_tokens(tokens, context), None if positions is None else list(positions)
+        n_positions = tokens.shape[1] if at is None else len(at)
+        require_memory(
+            8 * tokens.shape[0] * n_positions * self.vocab_size,
+            PREDICT_LIMIT_BYTES,
+            f"the laws of {tokens.shape[0]} x {n_positions} positions over {self.vocab_size} symbols",
+            "ask for fewer sequences or positions at a time",
+        )
+        law = np.empty((tokens.shape[0], n_positions, self.vocab_size))
+        for column, t in enumerate(range(tokens.shape[1]) if at is None else at):
+            depth = self._depth(t, tokens.shape[1], context)
+            law[:, column] = self._laws[depth][self._codes(tokens, t, depth)]
+        return law
+
+    def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
+        """(N, L) ln p(tokens[:, t] | what stands before), from the tables: no (N, L, V) array is made."""
+        tokens = self._check_tokens(tokens, context)
+        result = np.empty(tokens.shape)
+        with np.errstate(divide="ignore"):
+            logs = [np.log(law) for law in self._laws]
+        for t in range(tokens.shape[1]):
+            depth = self._depth(t, tokens.shape[1], context)
+            result[:, t] = logs[depth][self._codes(tokens, t, depth), tokens[:, t]]
+        return result
+
+    def _depth(self, t: int, length: int, context: int | None) -> int:
+        if not 0 <= t < length:
+            raise ConfigError(f"positions: given {t}, must lie in 0 .. {length - 1}")
+        return min(t, self.order) if context is None else min(t, self.order, context)
+
+    def _codes(self, tokens: NDArray[np.int64], t: int, depth: int) -> NDArray[np.int64]:
+        """(N,) the `depth` tokens before t as one number in base V, oldest first."""
+        code = np.zeros(len(tokens), dtype=np.int64)
+        for step in range(t - depth, t):
+            code = code * self.vocab_size + tokens[:, step]
+        return code
+
+    def _check_tokens(self, tokens: Tokens, context: int | None) -> NDArray[np.int64]:
+        array = np.asarray(tokens)
+        if array.ndim != 2 or (array.size and array.dtype.kind not in "ui"):
+            raise ConfigError(f"tokens: need integers of shape (N, L), given {array.dtype} of shape {array.shape}")
+        if array.size and not (0 <= int(array.min()) and int(array.max()) < self.vocab_size):
+            raise ConfigError(f"tokens: given values {array.min()} .. {array.max()}, must lie in 0 .. {self.vocab_size - 1}")
+        if context is not None and context < 0:
+            raise ConfigError(f"context: given {context}, must be at least 0")
+        return array.astype(np.int64)
+
+    # -- samples
+    @cached_property
+    def _sampler(self) -> "ChainSampler":  # noqa: F821
+        from testbed.sources.sampling import ChainSampler
+
+        return ChainSampler(self.weights, self.initial_weights)
+
+    def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Tokens:
+        """(N, L) stationary sequences; row i depends on (source, seed, first_sequence + i) alone."""
+        tokens: Tokens = self._sampler.sample(n_sequences, length, seed=seed, first_sequence=first_sequence)
+        return tokens
+
+    def check_stationary(self) -> float:
+        """sum |pi P - pi|: how far the stationary law is from invariant; rounding only."""
+        flat = self.stationary_law.reshape(-1)
+        return float(np.abs(advance(flat, self._rows) - flat).sum())
+
+
+def check_size(vocab_size: int, order: int) -> None:
+    """Refuse chains whose tables would not fit: V^k up to 2^20 contexts, V^(k+1) up to 2^26 transitions."""
+    if vocab_size**order > MAX_STATES or vocab_size ** (order + 1) > MAX_TABLE_ENTRIES:
+        raise ConfigError(
+            f"order: {vocab_size} symbols at order {order} give {vocab_size}^{order} contexts; at most 2^20 contexts and"
+            " 2^26 transitions are kept"
+        )
+
+
+def _negative_p_log_q(joint: Floats, law: Floats) -> float:
+    positive = joint > 0
+    return -float(np.sum(joint[positive] * np.log(law[positive])))
+
+
+__all__ = ["DyadicChain", "check_size", "token_dtype"]

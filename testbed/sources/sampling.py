@@ -1,0 +1,186 @@
+"""Exact samples of a finite-order Markov chain given by integer weights. numba is imported at the first sample."""
+
+import operator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core.errors import ConfigError
+
+PADDED_LIMIT = 2**24  # entries, 64 MiB
+_TABLE_LIMIT = 2**32  # entries that a 32-bit index reaches
+_STATE_LIMIT = 2**31  # up to which the compact layout's remainder is exact
+_VOCAB_LIMIT = 2**16
+_LENGTH_LIMIT = 2**34  # four tokens for each value of the counter's first word
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What the kernel reads, in its own order of arguments."""
+
+    table: NDArray[np.uint32]  # (rows * 2^c,)
+    column_bits: int
+    compact: bool
+    row_mask: int
+    successor: tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+    boundaries: NDArray[np.uint64]
+    starts: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class ChainSampler:
+    """Independent stationary sequences of an order-k chain over V symbols.
+
+    weights: (V,) * k + (V,) integers over 2^32, oldest symbol first: the law of a token given the k before it.
+    initial_weights: (V^k,) uint64 over 2^64: the law of the k tokens *before* a sequence, base V, oldest symbol first
+        (`testbed.sources.dyadic.quantise64`; a single positive weight is certainty). With the stationary law here, tokens
+        are stationary from t = 0 on.
+    padded_limit: largest table, in entries, whose rows are numbered with c bits a symbol (fast) rather than in base V.
+
+    Token t of sequence i depends on (weights, initial_weights, seed, i, t) alone: not on threads, batches or the layout's speed.
+
+    Raises ConfigError where shapes don't fit, rows don't sum to 2^32, or the table passes 2^32 entries.
+    """
+
+    weights: NDArray[np.int64]
+    initial_weights: NDArray[np.uint64]
+    padded_limit: int = PADDED_LIMIT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", _checked_weights(self.weights))
+        object.__setattr__(self, "initial_weights", _checked_initial_weights(self.initial_weights, self.n_states))
+        if self.n_states > _STATE_LIMIT or self.n_states << self._column_bits > _TABLE_LIMIT:
+            raise ConfigError(
+                f"weights: {self.n_states} contexts of {self.vocab_size} symbols need an alias table of "
+                f"{self.n_states << self._column_bits} entries; at most {_TABLE_LIMIT} can be indexed"
+            )
+
+    @property
+    def vocab_size(self) -> int:
+        return self.weights.shape[-1]
+
+    @property
+    def order(self) -> int:
+        return self.weights.ndim - 1
+
+    @property
+    def n_states(self) -> int:
+        return self.vocab_size**self.order
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest unsigned integer type that holds every token."""
+        return np.min_scalar_type(self.vocab_size - 1)
+
+    def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> NDArray[np.unsignedinteger]:
+        """Sequences first_sequence .. first_sequence + n_sequences - 1 of stream `seed`: tokens (n_sequences, length).
+
+        Raises ConfigError for negative arguments, a seed of more than 64 bits, or sequence numbers beyond 2^64 - 1.
+        """
+        n_sequences = _in_range("n_sequences", n_sequences, 2**63)
+        length = _in_range("length", length, _LENGTH_LIMIT)
+        seed = _in_range("seed", seed, 2**64 - 1)
+        first_sequence = _in_range("first_sequence", first_sequence, 2**64 - 1 - n_sequences)
+        from testbed.sources._kernels.chain import sample_chain
+
+        tokens_per_word = 4 // self.dtype.itemsize
+        words = np.empty((n_sequences, -(-length // tokens_per_word)), dtype=np.uint32)
+        if words.size:
+            tables = self._tables
+            sample_chain(
+                tables.table,
+                tables.column_bits,
+                tables.compact,
+                tables.row_mask,
+                tables.successor,
+                tables.boundaries,
+                tables.starts,
+                tokens_per_word,
+                np.uint64(first_sequence),
+                np.uint64(seed),
+                words,
+            )
+        # The first token of a word lies in its lowest bits: on a little-endian machine that is its first byte.
+        return np.ascontiguousarray(words.astype("<u4", copy=False).view(self.dtype)[:, :length])
+
+    @property
+    def _column_bits(self) -> int:
+        return max(1, (self.vocab_size - 1).bit_length())
+
+    @cached_property
+    def _tables(self) -> _Tables:
+        from testbed.sources._kernels.alias import alias_build
+
+        bits, order, vocab_size = self._column_bits, self.order, self.vocab_size
+        padded_rows = 1 << (bits * order)
+        compact = padded_rows << bits > self.padded_limit and padded_rows != self.n_states
+        row_numbers = np.arange(self.n_states) if compact else _padded_row_numbers(vocab_size, order, bits)
+        table = np.zeros((self.n_states if compact else padded_rows, 1 << bits), dtype=np.uint32)
+        alias_build(self.weights.reshape(-1, vocab_size), row_numbers, bits, table)
+
+        possible = np.flatnonzero(self.initial_weights)
+        return _Tables(
+            table=table.ravel(),
+            column_bits=bits,
+            compact=compact,
+            row_mask=0 if compact else (padded_rows - 1) << bits,
+            successor=_successor(vocab_size, order) if compact else _successor(1, 1),
+            boundaries=np.cumsum(self.initial_weights[possible], dtype=np.uint64)[:-1],
+            starts=(row_numbers[possible] << bits).astype(np.uint32),
+        )
+
+
+def _padded_row_numbers(vocab_size: int, order: int, bits: int) -> NDArray[np.int64]:
+    """(V^k,): the number with `bits` bits a symbol, oldest symbol highest, of every context in base-V order."""
+    numbers = np.zeros(1, dtype=np.int64)
+    for _ in range(order):
+        numbers = (numbers[:, np.newaxis] << bits | np.arange(vocab_size)).ravel()
+    return numbers
+
+
+def _successor(vocab_size: int, order: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """(V, V^(k-1), reciprocal, shift) with n div V^(k-1) = n * reciprocal >> shift for every n < 2^31."""
+    tail_states = vocab_size ** (order - 1)
+    shift = 31 + (tail_states - 1).bit_length()
+    reciprocal = -(-(1 << shift) // tail_states)
+    return np.uint64(vocab_size), np.uint64(tail_states), np.uint64(reciprocal), np.uint64(shift)
+
+
+def _checked_weights(weights: NDArray[np.integer]) -> NDArray[np.int64]:
+    given = np.asarray(weights)
+    if given.dtype.kind not in "iu" or given.ndim == 0 or given.size == 0 or len(set(given.shape)) != 1:
+        raise ConfigError(f"weights: must be integers of shape (V,) * k + (V,), got {given.dtype} of shape {given.shape}")
+    if given.shape[-1] > _VOCAB_LIMIT:
+        raise ConfigError(f"weights: at most {_VOCAB_LIMIT} symbols, got {given.shape[-1]}")
+    if given.min() < 0 or given.max() > 2**32:
+        raise ConfigError(f"weights: must lie in 0 .. 2^32, got {given.min()} .. {given.max()}")
+    checked = np.ascontiguousarray(given, dtype=np.int64)
+    sums = checked.sum(axis=-1)
+    if (sums != 2**32).any():
+        row = tuple(int(i) for i in np.argwhere(sums != 2**32)[0])
+        raise ConfigError(f"weights: row {list(row)} sums to {sums[row]}; every row must sum to 2^32 = {2**32}")
+    return checked
+
+
+def _checked_initial_weights(weights: NDArray[np.integer], n_states: int) -> NDArray[np.uint64]:
+    given = np.asarray(weights)
+    if given.dtype.kind not in "iu" or given.shape != (n_states,) or (given.dtype.kind == "i" and given.min() < 0):
+        raise ConfigError(
+            f"initial_weights: must be {n_states} integers >= 0, one a context, got {given.dtype} of shape {given.shape}"
+        )
+    checked = np.ascontiguousarray(given, dtype=np.uint64)
+    positive = checked[checked > 0]
+    ends = np.cumsum(positive, dtype=np.uint64)
+    wrapped_once = positive.size > 1 and ends[-1] == 0 and bool(np.all(ends[1:-1] > ends[:-2]))
+    if not wrapped_once and positive.size != 1:
+        raise ConfigError("initial_weights: must sum to 2^64, or have a single positive entry")
+    return checked
+
+
+def _in_range(name: str, value: int, largest: int) -> int:
+    number = operator.index(value)
+    if not 0 <= number <= largest:
+        raise ConfigError(f"{name}: must be 0 .. {largest}, got {number}")
+    return number

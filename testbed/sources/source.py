@@ -1,0 +1,160 @@
+"""The `Source` contract: a law over token sequences that knows its own truth."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, PlainSerializer
+
+from testbed.core import Registry, ResourceError, Tagged, Truth, UndefinedError, tagged_to_json
+
+Tokens = NDArray[np.unsignedinteger[Any]]
+Floats = NDArray[np.float64]
+
+PREDICT_LIMIT_BYTES = 2**30
+"""`predict` refuses to allocate more than this; ask for fewer `positions` or sequences at a time."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences with the positions that are scored.
+
+    tokens  (N, L) unsigned
+    judged  (N, L) bool    every truth of the source refers to these positions
+    inputs  (N, L, K) float64 or None    real-valued features that stand beside the tokens
+    """
+
+    tokens: Tokens
+    judged: NDArray[np.bool_]
+    inputs: Floats | None = None
+
+
+@dataclass(frozen=True)
+class ContextLaw:
+    """Every context of positive probability, with the law of what follows it.
+
+    contexts       (n, l) unsigned, oldest token first
+    probabilities  (n,) sums to one
+    laws           (n, V) p(x | context)
+    """
+
+    contexts: Tokens
+    probabilities: Floats
+    laws: Floats
+
+
+class Source(Tagged):
+    """A law over token sequences, frozen, checked when built. All entropies are in nats.
+
+    The context length l counts tokens: h_l = H(X_0 | X_{-l}, ..., X_{-1}).
+    """
+
+    version: ClassVar[int] = 1
+    """Raised when the tokens or truths of an unchanged config change; part of every key."""
+    stationary: ClassVar[bool] = True
+    ergodic: ClassVar[bool] = True
+
+    if TYPE_CHECKING:  # a field of most sources, a property of some
+
+        @property
+        def vocab_size(self) -> int:
+            """V, the number of symbols."""
+
+    # -- what a source must say of itself
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of the integer weights: equal fingerprints sample equal tokens on any machine."""
+
+    @abstractmethod
+    def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Tokens:
+        """(N, L) tokens of the smallest unsigned type; row i depends on (source, seed, first_sequence + i) alone."""
+
+    @abstractmethod
+    def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:
+        """(N, L, V): the exact law of tokens[:, t] given what stands before it.
+
+        context    None: all t tokens since the sequence's start; l: the last min(t, l) of them, at an unknown time of
+                   the stationary process
+        positions  only these t (N, len(positions), V)
+        """
+
+    @abstractmethod
+    def conditional_entropies(self, max_context: int) -> Truth:
+        """h_0, ..., h_max_context, in nats."""
+
+    @abstractmethod
+    def entropy_rate(self) -> Truth:
+        """h = lim h_l, in nats per token."""
+
+    @abstractmethod
+    def excess_entropy(self) -> Truth:
+        """E = sum over l of (h_l - h), in nats."""
+
+    # -- what follows from the above
+    def batch(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Batch:
+        """Sampled sequences with their judged positions: all of them, for a plain stream."""
+        tokens = self.sample(n_sequences, length, seed, first_sequence)
+        return Batch(tokens, np.ones(tokens.shape, dtype=np.bool_))
+
+    def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
+        """(N, L): ln p(tokens[:, t] | what stands before it); -inf where that is impossible."""
+        law = self.predict(tokens, context)
+        with np.errstate(divide="ignore"):
+            return np.log(np.take_along_axis(law, np.asarray(tokens, dtype=np.int64)[..., None], axis=2)[..., 0])
+
+    def block_entropies(self, max_length: int) -> Truth:
+        """H(1), ..., H(max_length) with H(n) = H(X_1, ..., X_n) = h_0 + ... + h_(n-1)  (chain rule)."""
+        h = self.conditional_entropies(max_length - 1) if max_length > 0 else Truth.exact(np.empty(0))
+        return Truth(np.cumsum(h.lower), np.cumsum(h.upper), h.kind, np.cumsum(h.standard_error))
+
+    def position_losses(self, length: int) -> Truth:
+        """(length,): Bayes loss of position t given all t tokens since the sequence's start; h_t if stationary."""
+        if not self.stationary:
+            raise UndefinedError(f"{self.type_name} is not stationary and must give its own position losses")
+        return self.conditional_entropies(length - 1) if length > 0 else Truth.exact(np.empty(0))
+
+    def count_contexts(self, length: int) -> int:
+        """An upper bound on the number of contexts of this length with positive probability; V^l unless known better."""
+        return self.vocab_size**length
+
+    def context_law(self, length: int) -> ContextLaw:
+        """Every context of this length with positive probability, and the exact law of the token that follows."""
+        contexts = np.zeros((1, 0), dtype=token_dtype(self.vocab_size))
+        probabilities = np.ones(1)
+        for step in range(length + 1):
+            padded = np.concatenate([contexts, np.zeros((len(contexts), 1), dtype=contexts.dtype)], axis=1)
+            laws = self.predict(padded, positions=[step])[:, 0]
+            if step == length:
+                break
+            joint = probabilities[:, None] * laws
+            row, symbol = np.nonzero(joint > 0)
+            contexts = np.concatenate([contexts[row], symbol[:, None].astype(contexts.dtype)], axis=1)
+            probabilities = joint[row, symbol]
+        return ContextLaw(contexts, probabilities / probabilities.sum(), laws)
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The smallest unsigned type that holds 0 .. V - 1.
+
+    >>> token_dtype(256), token_dtype(257)
+    (dtype('uint8'), dtype('uint16'))
+    """
+    return np.dtype(np.min_scalar_type(max(vocab_size - 1, 0)))
+
+
+def require_memory(n_bytes: int, limit: int, what: str, remedy: str) -> None:
+    """Refuse an allocation above the limit, before it is made."""
+    if n_bytes > limit:
+        raise ResourceError(f"{what} would take {n_bytes / 2**20:.0f} MiB, over the limit of {limit / 2**20:.0f}; {remedy}")
+
+
+sources: Registry[Source] = Registry("sources", "source")
+source: Callable[[str], Callable[[type[Source]], type[Source]]] = sources.register
+"""Class decorator that gives a source its type name."""
+
+AnySource = Annotated[Source, BeforeValidator(sources.build), PlainSerializer(tagged_to_json)]
+"""A config field that takes any source: a table with its type, a bare type name, or the object itself."""

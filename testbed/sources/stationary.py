@@ -1,0 +1,157 @@
+"""Stationary laws of order-k chains, kept structured: state s = the last k tokens in base V, oldest first.
+
+Kernels come as (V^k, V) arrays. From state s the token x leads to (s V + x) mod V^k, so one step of the chain is a
+reshape and a sum; no transition matrix is formed except for small chains and as the fallback.
+"""
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core import ConfigError, UndefinedError
+
+Floats = NDArray[np.float64]
+
+GTH_STATES = 128  # below this elimination is as fast as iterating, and exact to rounding for any mixing time
+DIRECT_STATES = 4096  # above this a dense matrix (128 MiB) is not worth having
+POWER_STEPS = 1000
+
+
+def next_states(n_states: int, vocab_size: int) -> NDArray[np.int64]:
+    """(V^k, V): the state that token x leads to from state s."""
+    state, token = np.arange(n_states)[:, None], np.arange(vocab_size)[None, :]
+    return (state * vocab_size + token) % n_states
+
+
+def advance(law: Floats, kernel: Floats) -> Floats:
+    """The law of the state one token later: (V^k,) -> (V^k,)."""
+    n_states, vocab_size = kernel.shape
+    if n_states == 1:
+        return law
+    return (law[:, None] * kernel).reshape(vocab_size, n_states // vocab_size, vocab_size).sum(axis=0).ravel()
+
+
+def closed_classes(kernel: Floats) -> list[NDArray[np.int64]]:
+    """The sets of states that the chain cannot leave, each strongly connected, ordered by their first state."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_states, vocab_size = kernel.shape
+    origin, token = np.nonzero(kernel > 0)
+    target = (origin * vocab_size + token) % n_states
+    graph = csr_array((np.ones(len(origin), dtype=np.int8), (origin, target)), shape=(n_states, n_states))
+    n_components, component = connected_components(graph, directed=True, connection="strong")
+    is_open = np.zeros(n_components, dtype=bool)
+    is_open[component[origin[component[origin] != component[target]]]] = True
+    classes = [np.flatnonzero(component == label) for label in np.flatnonzero(~is_open)]
+    return sorted(classes, key=lambda states: int(states[0]))
+
+
+def stationary_law(kernel: Floats) -> Floats:
+    """(V^k,) the law that `advance` leaves unchanged; zero on transient states.
+
+    Grassmann-Taksar-Heyman elimination for at most 128 recurrent states; beyond that power iteration, and where it
+    mixes too slowly elimination again (up to 4096 states) or the leading Arnoldi vector. Periodic chains are fine.
+
+    Raises ConfigError where the chain has several closed classes and hence no single stationary law.
+    """
+    n_states, vocab_size = kernel.shape
+    classes = closed_classes(kernel)
+    if len(classes) > 1:
+        raise ConfigError(_reducible_message(classes, n_states, vocab_size))
+    recurrent = classes[0]
+    if len(recurrent) <= GTH_STATES:
+        return _by_elimination(kernel, recurrent)
+    law, converged = _by_power_iteration(kernel, recurrent)
+    if converged:
+        return law
+    if len(recurrent) <= DIRECT_STATES:
+        return _by_elimination(kernel, recurrent)
+    return _by_arnoldi(kernel, law)
+
+
+def eliminate(matrix: Floats) -> Floats:
+    """Stationary law of an irreducible stochastic matrix (S, S) by GTH elimination: no subtractions, so every entry
+    is accurate relative to itself, also for nearly decomposable chains (Grassmann, Taksar & Heyman 1985)."""
+    a = np.array(matrix, dtype=np.float64)
+    n = len(a)
+    for last in range(n - 1, 0, -1):
+        a[:last, last] /= a[last, :last].sum()
+        a[:last, :last] += np.outer(a[:last, last], a[last, :last])
+    law = np.ones(n)
+    for state in range(1, n):
+        law[state] = law[:state] @ a[:state, state]
+    return law / law.sum()
+
+
+def _by_elimination(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
+    n_states, vocab_size = kernel.shape
+    position = np.full(n_states, -1)
+    position[recurrent] = np.arange(len(recurrent))
+    matrix = np.zeros((len(recurrent), len(recurrent)))
+    targets = position[(recurrent[:, None] * vocab_size + np.arange(vocab_size)) % n_states]
+    reached = kernel[recurrent] > 0  # by closure, every reached target is recurrent
+    rows = np.broadcast_to(np.arange(len(recurrent))[:, None], targets.shape)
+    np.add.at(matrix, (rows[reached], targets[reached]), kernel[recurrent][reached])
+    law = np.zeros(n_states)
+    law[recurrent] = eliminate(matrix)
+    return law
+
+
+def _by_power_iteration(kernel: Floats, recurrent: NDArray[np.int64]) -> tuple[Floats, bool]:
+    """Iterate from the uniform law on the recurrent states. The error left is estimated from the residuals' ratio r as
+    residual * r / (1 - r), because a small residual alone means little where mixing is slow."""
+    law = np.zeros(len(kernel))
+    law[recurrent] = 1.0 / len(recurrent)
+    previous = np.inf
+    for _ in range(POWER_STEPS):
+        following = advance(law, kernel)
+        following /= following.sum()
+        residual = float(np.abs(following - law).sum())
+        ratio = min(residual / previous, 1.0) if previous > 0 else 0.0
+        law, previous = following, residual
+        if residual < 1e-15 or (ratio < 0.99 and residual * ratio / (1.0 - ratio) < 1e-15):
+            return law, ratio < 0.99 or residual == 0.0
+    return law, False
+
+
+def _by_arnoldi(kernel: Floats, start: Floats) -> Floats:
+    """Leading eigenvector of the lazy chain (1 + P) / 2, whose only eigenvalue of modulus one is 1."""
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+
+    n_states = len(kernel)
+    lazy = LinearOperator(
+        (n_states, n_states), matvec=lambda v: 0.5 * (v.ravel() + advance(v.ravel(), kernel)), dtype=np.float64
+    )
+    try:
+        _, vectors = eigs(lazy, k=1, which="LM", v0=start, ncv=40, maxiter=200, tol=1e-15)
+    except ArpackNoConvergence:
+        vectors = start[:, None]
+    law = np.abs(vectors[:, 0].real)
+    law[start == 0] = 0.0
+    law /= law.sum()
+    residual = float(np.abs(advance(law, kernel) - law).sum())
+    if residual > 1e-12:
+        raise UndefinedError(
+            f"the stationary law of this chain of {n_states} states could not be found to 1e-12 (residual {residual:.1e}):"
+            " it mixes too slowly for iteration and is too large for elimination"
+        )
+    return law
+
+
+def _reducible_message(classes: list[NDArray[np.int64]], n_states: int, vocab_size: int) -> str:
+    order = round(np.log(n_states) / np.log(vocab_size)) if n_states > 1 else 0
+    shown = "; ".join(_describe(states, order, vocab_size) for states in classes[:4])
+    more = f"; and {len(classes) - 4} more" if len(classes) > 4 else ""
+    return (
+        f"kernel: the chain is reducible, with {len(classes)} closed classes of contexts, so it has no single stationary"
+        f" law: {shown}{more}. Connect them by transitions of positive probability"
+    )
+
+
+def _describe(states: NDArray[np.int64], order: int, vocab_size: int) -> str:
+    """A closed class as its contexts, oldest token first: {0 1, 1 0, ...}."""
+    digits = vocab_size ** np.arange(order - 1, -1, -1)
+    contexts = (" ".join(str(state // digit % vocab_size) for digit in digits) for state in itertools.islice(states, 4))
+    return "{" + ", ".join(contexts) + (f", ... {len(states)} in all" if len(states) > 4 else "") + "}"

@@ -1,0 +1,102 @@
+"""The `Study` contract: cells before, measurements during, verdicts and figures after, from records alone."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from testbed.core import Registry, Tagged
+from testbed.runs import Cell, MeasureContext, Record
+from testbed.studies.judge import Claim, Verdict, World
+from testbed.training.member import TrainedMember
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Scale = Literal["smoke", "laptop", "gpu", "full"]
+SCALES: tuple[Scale, ...] = ("smoke", "laptop", "gpu", "full")
+
+
+@dataclass(frozen=True)
+class Check:
+    """An identity that must hold whatever the claims: a failed check voids the study."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Verdicts on the claims, the checks they rest on, and what a reader should know beside them."""
+
+    verdicts: tuple[Verdict, ...]
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """A figure, the rows of numbers behind it (they become its CSV), and its caption."""
+
+    figure: "Figure"
+    rows: list[dict[str, Any]]
+    caption: str
+    title: str = ""
+    claims: tuple[str, ...] = field(default=())
+    """Ids of the claims that it shows."""
+
+
+class Study(Tagged):
+    """One paper's claims held against a truth that is known. Its fields are the keys of its config."""
+
+    version: ClassVar[int] = 1
+    """Raised when an unchanged cell would measure something else; part of every key."""
+    title: ClassVar[str] = ""
+    papers: ClassVar[tuple[str, ...]] = ()
+
+    positions_per_ensemble: int = Field(
+        4_000_000, ge=1, description="training positions in one ensemble, about: what an interruption can lose"
+    )
+
+    # -- before
+    @abstractmethod
+    def claims(self) -> tuple[Claim, ...]:
+        """What is claimed, with regions and margins, fixed by the config."""
+
+    @abstractmethod
+    def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
+        """Every cell that can be named, given the finished records; asked again until it names nothing new."""
+
+    # -- during
+    @abstractmethod
+    def measure(
+        self, cells: list[Cell], members: Mapping[str, TrainedMember], context: MeasureContext
+    ) -> Iterator[Record]:
+        """One record for each cell; `members` holds the trained member of each training key. Never trains."""
+
+    # -- after
+    @abstractmethod
+    def judge(self, records: Sequence[Record]) -> Judgement:
+        """Verdicts from records alone."""
+
+    @abstractmethod
+    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
+        """Figures by file name, from records alone; a panel without data is left out, not drawn empty."""
+
+    @property
+    @abstractmethod
+    def n_replicates(self) -> int:
+        """Independent replicates that this config plans."""
+
+    @abstractmethod
+    def worlds(self) -> list[World]:
+        """Planted worlds with known answers, on which `testbed calibrate` tries the judge."""
+
+
+
+studies: Registry[Study] = Registry("studies", "study")
+study: Callable[[str], Callable[[type[Study]], type[Study]]] = studies.register
+"""Class decorator that gives a study its name."""

@@ -1,0 +1,115 @@
+"""An ensemble: many members of one shape, trained together, each as if alone."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from testbed.models.transformer import Transformer
+from testbed.training.batches import Segment, order_and_segment
+from testbed.training.optimiser import AdamW
+from testbed.training.spec import Shape, TrainingSpec
+
+# A leaf is a strided view of the flat buffer and so is its gradient; torch would rather have the gradient contiguous.
+warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where a member's loss stopped being finite."""
+
+    step: int
+    last_finite_loss: float
+
+
+class Ensemble:
+    """Weights (E, P), gradients and optimiser state of E members; `specs` is the caller's order.
+
+    Rows lie in the order of their segments; `row_of[i]` is the row of the caller's member i.
+    """
+
+    def __init__(self, specs: list[TrainingSpec], device: str = "cpu") -> None:
+        if len({Shape.of(spec) for spec in specs}) != 1:
+            raise ValueError("an ensemble needs members of one shape")
+        self.device = torch.device(device)
+        order, self.segments = order_and_segment(specs, self.device)
+        self.specs = [specs[i] for i in order]
+        self.row_of = np.argsort(order)
+        first = self.specs[0]
+        self.model = Transformer(first.model, first.source.vocab_size, first.data.max_context + 1)
+        layout = self.model.layout
+        rows = torch.stack([layout.initial_row(spec.initial_seed) for spec in self.specs])
+        self.weights_EP = rows.to(self.device)
+        self.gradients_EP = torch.zeros_like(self.weights_EP)
+        self.leaves = [layout.leaves(self.weights_EP[s.rows], self.gradients_EP[s.rows]) for s in self.segments]
+        self.optimiser = AdamW(
+            self.weights_EP, self.gradients_EP, layout.decay_mask(), [spec.optimiser for spec in self.specs]
+        )
+        n = len(self.specs)
+        self.alive_E = torch.ones(n, dtype=torch.bool, device=self.device)
+        self.last_finite_E = torch.full((n,), float("nan"), device=self.device)
+        self.diverged_at_E = torch.full((n,), -1, dtype=torch.int64, device=self.device)
+
+    def losses_and_gradients(self, step: int) -> Tensor:
+        """(E,) training losses of this step; gradients are left in `gradients_EP`."""
+        self.gradients_EP.zero_()
+        losses = []
+        for segment, leaves in zip(self.segments, self.leaves, strict=True):
+            loss_E = segment_loss(self.model, leaves, segment, step)
+            loss_E.sum().backward()
+            losses.append(loss_E.detach())
+        return torch.cat(losses)
+
+    def train_step(self, step: int) -> Tensor:
+        """One optimiser step of every living member; (E,) losses before the step."""
+        loss_E = self.losses_and_gradients(step)
+        was_alive = self.alive_E.clone()
+        self.alive_E &= loss_E.isfinite()
+        self.optimiser.step(step, self.alive_E)
+        died = was_alive & ~self.alive_E
+        self.last_finite_E = torch.where(was_alive & loss_E.isfinite(), loss_E, self.last_finite_E)
+        self.diverged_at_E = torch.where(died, step, self.diverged_at_E)
+        return loss_E
+
+    @torch.no_grad()
+    def laws(self, member: int, contexts: NDArray[Any], chunk: int = 65_536) -> NDArray[np.float64]:
+        """(n, V) float64 log-probabilities ln q(x | context) of the caller's member for contexts (n, l)."""
+        row = int(self.row_of[member])
+        weights = self.model.layout.views(self.weights_EP[row : row + 1])
+        return log_laws(self.model, weights, contexts, self.device, chunk)
+
+    def divergence(self, member: int) -> Divergence | None:
+        """The caller's member's fate, if it diverged."""
+        row = int(self.row_of[member])
+        step = int(self.diverged_at_E[row])
+        return None if step < 0 else Divergence(step, float(self.last_finite_E[row]))
+
+
+def segment_loss(model: Transformer, leaves: dict[str, Tensor], segment: Segment, step: int) -> Tensor:
+    """(E,) mean cross-entropy of a segment's batch, nats per target."""
+    tokens_EBT, target = segment.draw(step)
+    read = segment.specs[0].loss
+    logits = model.logits(leaves, tokens_EBT, read=read)
+    if segment.fixed is not None:
+        return -(target * F.log_softmax(logits, dim=-1)).sum(dim=(1, 2))
+    flat = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
+    return flat.view(len(segment.specs), -1).mean(dim=1)
+
+
+def log_laws(
+    model: Transformer, weights: dict[str, Tensor], contexts: NDArray[Any], device: torch.device, chunk: int
+) -> NDArray[np.float64]:
+    """(n, V) ln q(x | context), the normalisation in float64."""
+    n, length = contexts.shape
+    rows = max(1, chunk // (length + 1))
+    parts = []
+    for start in range(0, n, rows):
+        window = torch.from_numpy(contexts[start : start + rows].astype(np.int64)).to(device)
+        tokens = F.pad(window, (1, 0), value=model.begin)[None]
+        parts.append(F.log_softmax(model.logits(weights, tokens)[0].double(), dim=-1).cpu().numpy())
+    return np.concatenate(parts)

@@ -1,0 +1,71 @@
+"""AdamW on flat (E, P) buffers: per-member learning rate, weight decay, clipping and freezing are row operations."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from testbed.training.spec import OptimiserConfig
+
+CACHE_FLOATS = 1 << 17
+"""Rows are updated in blocks of about this many numbers, so that the passes of one block stay in the cache."""
+
+
+def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
+    """Linear warm-up to one at step `warmup_steps`, then half a cosine down to `final_fraction` at the last step."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    span = max(config.steps - config.warmup_steps, 1)
+    progress = (step - config.warmup_steps) / span
+    return config.final_fraction + (1 - config.final_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class AdamW:
+    """Decoupled weight decay (Loshchilov & Hutter 2019) for E rows at once.
+
+        m <- b1 m + (1 - b1) g          v <- b2 v + (1 - b2) g^2
+        w <- w (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+    """
+
+    def __init__(
+        self,
+        weights_EP: Tensor,
+        gradients_EP: Tensor,
+        decay_mask_P: Tensor,
+        configs: list[OptimiserConfig],
+    ) -> None:
+        self.config = configs[0]
+        self.weights, self.gradients = weights_EP, gradients_EP
+        self.mean, self.square = torch.zeros_like(weights_EP), torch.zeros_like(weights_EP)
+        device = weights_EP.device
+        self.peak_E1 = torch.tensor([[c.learning_rate] for c in configs], device=device)
+        decay_E1 = torch.tensor([[c.weight_decay] for c in configs], device=device)
+        self.decay_EP = decay_E1 * decay_mask_P.to(device) if bool((decay_E1 > 0).any()) else None
+        self.clip_E1 = torch.tensor([[math.inf if c.clip is None else c.clip] for c in configs], device=device)
+        rows = max(1, CACHE_FLOATS // weights_EP.shape[1]) if device.type == "cpu" else len(configs)
+        self.blocks = [slice(a, min(a + rows, len(configs))) for a in range(0, len(configs), rows)]
+
+    @torch.no_grad()
+    def step(self, number: int, alive_E: Tensor) -> None:
+        """Update number `number` (from 0) of the living members; the others' rows stay as they are.
+
+        A member whose gradient is not finite dies here: its entry of `alive_E` (bool, changed in place) becomes False.
+        """
+        c = self.config
+        rate_E1 = self.peak_E1 * learning_rate_factor(number, c)
+        correction1, correction2 = 1 - c.beta1 ** (number + 1), 1 - c.beta2 ** (number + 1)
+        for rows in self.blocks:
+            gradient, mean, square, weight = (x[rows] for x in (self.gradients, self.mean, self.square, self.weights))
+            norm_E1 = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+            living_E1 = alive_E[rows, None] & norm_E1.isfinite()
+            alive_E[rows] = living_E1[:, 0]
+            gradient.mul_((self.clip_E1[rows] / (norm_E1 + 1e-6)).clamp(max=1.0))
+            if not living_E1.all():
+                gradient.masked_fill_(~living_E1, 0.0)
+            rate = rate_E1[rows] * living_E1
+            mean.lerp_(gradient, 1 - c.beta1)
+            square.mul_(c.beta2).addcmul_(gradient, gradient, value=1 - c.beta2)
+            if self.decay_EP is not None:
+                weight.mul_(1 - rate * self.decay_EP[rows])
+            root = square.sqrt().mul_(correction2**-0.5).add_(c.epsilon)
+            weight.addcdiv_(mean * (rate * (-1 / correction1)), root)

@@ -1,0 +1,125 @@
+"""`TrainingSpec`: everything that decides what a member learns, and `Shape`: what an ensemble must share."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from testbed.core import Config, sha256_of
+from testbed.models import ModelConfig
+from testbed.sources import AnySource
+
+TRAINER_VERSION = 1
+"""Raised when an unchanged spec would train to something else."""
+
+
+class DataConfig(Config):
+    """A dataset of D targets: a target is a token with the tokens before it in its sequence."""
+
+    n_targets: int | None = Field(None, gt=0, description="dataset size D; left out: an endless stream")
+    max_context: int = Field(ge=0, description="longest context l of the study; the same targets serve every l up to it")
+    targets_per_sequence: int = Field(1, ge=1, description="targets at successive positions of one sequence")
+    batch: Literal["sampled", "distinct"] = Field(
+        "sampled",
+        description="sampled: draw targets each step; distinct: each distinct window once, weighted by its counts of"
+        " next tokens (full batch; an endless stream then means the exact law)",
+    )
+    targets_per_step: int = Field(64, ge=1, description="targets drawn a step (sampled batches)")
+    seed: int = Field(0, ge=0, description="seed of the sequences and of the order in which targets are drawn")
+
+
+class OptimiserConfig(Config):
+    """AdamW with warm-up and a cosine schedule."""
+
+    learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of the matrices")
+    clip: float | None = Field(1.0, gt=0, description="largest gradient norm; left out: no clipping")
+    steps: int = Field(1000, ge=1, description="optimiser steps")
+    warmup_steps: int = Field(20, ge=0, description="steps of linear warm-up")
+    final_fraction: float = Field(0.0, ge=0, le=1, description="last learning rate as a fraction of the peak")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean gradient")
+    beta2: float = Field(0.95, ge=0, lt=1, description="decay of the mean squared gradient")
+    epsilon: float = Field(1e-8, gt=0, description="added to the root mean square")
+
+
+class EvaluationConfig(Config):
+    """How a member is scored."""
+
+    evaluation_budget: int = Field(
+        2_000_000, ge=1, description="positions (contexts x (l + 1) x 64 members) up to which the excess is exact"
+    )
+    n_contexts: int = Field(16_384, ge=2, description="fresh windows for cross-entropy, and for a sampled excess")
+    n_heldout: int = Field(16_384, ge=2, description="held-out windows, on which choices are made")
+    path_points: int = Field(12, ge=1, le=12, description="log-spaced evaluations along training")
+
+
+class TrainingSpec(Config):
+    """One member: source, data, model, optimiser and seeds. Equal specs are trained once."""
+
+    source: AnySource = Field(description="law of the tokens")
+    context_length: int = Field(ge=0, description="l: the member sees a begin symbol and l tokens")
+    data: DataConfig
+    model: ModelConfig = Field(ModelConfig(), description="the transformer")
+    optimiser: OptimiserConfig = Field(OptimiserConfig(), description="the optimiser")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="the scoring")
+    loss: Literal["last", "all"] = Field("last", description="train on the last position or on all of them")
+    precision: Literal["float32"] = Field("float32", description="of weights and arithmetic")
+    initial_seed: int = Field(0, ge=0, description="seed of the initial weights")
+
+    member_fields: ClassVar[frozenset[str]] = frozenset(
+        {
+            "source",
+            "context_length",
+            "initial_seed",
+            "data.seed",
+            "data.n_targets",
+            "data.targets_per_sequence",
+            "optimiser.learning_rate",
+            "optimiser.weight_decay",
+            "optimiser.clip",
+        }
+    )
+    """What may differ between members of one ensemble."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.context_length > self.data.max_context:
+            raise ValueError(
+                f"context_length: given {self.context_length}, must be at most data.max_context {self.data.max_context}"
+            )
+        if self.loss == "all" and self.data.batch == "distinct":
+            raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
+        return self
+
+    @property
+    def training_key(self) -> str:
+        """SHA-256 of the spec and of every version its result depends on."""
+        versions = {
+            "trainer": TRAINER_VERSION,
+            "model": type(self.model).version,
+            "source": type(self.source).version,
+            "methods": [type(one).version for one in self.model.methods],
+        }
+        return sha256_of({"spec": self.identity(), "versions": versions})
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the members of one ensemble have in common; specs of equal shape train together."""
+
+    key: str
+
+    @classmethod
+    def of(cls, spec: TrainingSpec) -> "Shape":
+        """The one function that packing uses: all of the spec but its member fields, and the vocabulary size."""
+        shared = _without(spec.resolved(), spec.member_fields)
+        return cls(sha256_of({"shared": shared, "vocab_size": spec.source.vocab_size}))
+
+
+def _without(values: dict[str, Any], removed: frozenset[str], prefix: str = "") -> dict[str, Any]:
+    kept = {}
+    for name, value in values.items():
+        path = prefix + name
+        if path not in removed:
+            kept[name] = _without(value, removed, path + ".") if isinstance(value, dict) else value
+    return kept
