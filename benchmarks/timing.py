@@ -1,7 +1,7 @@
 """Timing on a shared machine: candidates take turns in one process, and CPU time is counted, not the clock on the wall.
 
-Neighbours move any absolute figure by tens of percent from minute to minute, so only ratios between candidates of one table mean
-anything. CPU time leaves out the moments when another process held the core; medians leave out the rest.
+Neighbours move any absolute figure by tens of percent from minute to minute, so only ratios between candidates of one
+table mean anything. CPU time leaves out the moments when another process held the core; medians leave out the rest.
 """
 
 import platform
@@ -11,6 +11,8 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+README = Path(__file__).with_name("README.md")
 
 
 def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 9) -> dict[str, float]:
@@ -29,7 +31,9 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 9)
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table, padded so that it can be read as plain text too."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     head = "| " + " | ".join(cell.ljust(width) for cell, width in zip(header, widths, strict=True)) + " |"
     return "\n".join([head, "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines])
 
@@ -50,7 +54,7 @@ def _processor() -> str:
     return platform.machine()
 
 
-def write_section(heading: str, body: str, path: Path = Path(__file__).with_name("README.md")) -> None:
+def write_section(heading: str, body: str, path: Path = README) -> None:
     """Put `body` under '## heading' in a Markdown file, in place of what stood there, or at its end."""
     text = path.read_text() if path.exists() else "# Benchmarks\n"
     title = f"## {heading}\n"

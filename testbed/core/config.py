@@ -6,7 +6,10 @@ table or from a stored record; all three pass the same check.
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -30,9 +33,10 @@ class Config(BaseModel):
         validate_default=True,
         protected_namespaces=(),
         ignored_types=(),
+        allow_inf_nan=False,  # JSON, hence a key, has none; a parameter that may be infinite is None there
     )
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -61,13 +65,13 @@ class Config(BaseModel):
         return cached
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with these fields changed, checked like any other."""
-        values = {name: getattr(self, name) for name in self.model_fields_set} | changes
-        aliases = {name: field.alias or name for name, field in type(self).model_fields.items()}
-        return type(self)(**{aliases[name]: value for name, value in values.items()})
+        """A copy with these fields (by name or by key) changed, checked like any other."""
+        keys = {name: field.alias or name for name, field in type(self).model_fields.items()}
+        kept = {keys[name]: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**kept | {keys.get(name, name): value for name, value in changes.items()})
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.content_key == other.content_key  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.content_key == other.content_key
 
     def __hash__(self) -> int:
         return hash((type(self), self.content_key))
@@ -104,13 +108,31 @@ def load_array(given: Any) -> np.ndarray | None:
     if given is None:
         return None
     if isinstance(given, str | Path):
-        given = _read_array_file(Path(given))
+        given = _read_array_file(_located(Path(given)))
     try:
         array = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError("an array of numbers (all rows of one length) is needed, or a .npy or .csv file") from None
     array.flags.writeable = False
     return array
+
+
+_ARRAY_FOLDER: ContextVar[Path | None] = ContextVar("array folder", default=None)
+
+
+@contextmanager
+def array_files_beside(folder: Path) -> Iterator[None]:
+    """Within this, the name of an array file means one in `folder`, or else one in the current folder."""
+    token = _ARRAY_FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _ARRAY_FOLDER.reset(token)
+
+
+def _located(path: Path) -> Path:
+    folder = _ARRAY_FOLDER.get()
+    return folder / path if folder is not None and (folder / path).is_file() else path
 
 
 def _read_array_file(path: Path) -> np.ndarray:
@@ -134,13 +156,31 @@ def _array_to_json(array: np.ndarray | None) -> Any:
     return array.tolist()
 
 
+def large_arrays(value: Any) -> dict[str, np.ndarray]:
+    """The arrays in a config that its resolved form names by content hash alone, by that hash."""
+    if isinstance(value, np.ndarray):
+        return {array_sha256(value): value} if value.size > INLINE_ARRAY_LIMIT else {}
+    if isinstance(value, Config):
+        value = [getattr(value, name) for name in type(value).model_fields]
+    elif isinstance(value, Mapping):
+        value = list(value.values())
+    found: dict[str, np.ndarray] = {}
+    if isinstance(value, tuple | list):
+        for one in value:
+            found |= large_arrays(one)
+    return found
+
+
 ArrayInput = Annotated[np.ndarray | None, BeforeValidator(load_array), PlainSerializer(_array_to_json)]
 """A field that takes an array, nested lists or a file name, and is identified by its content."""
 
 
 # ------------------------------------------------------------------------------------------------ tagged configs
 class Tagged(Config):
-    """A config found by its `type` name in a registry; the name is written back when it is stored."""
+    """A config found by its `type` name in a registry; the name is written back when it is stored.
+
+    A class whose `version` is above 1 has it in its identity, so that old results are not taken for new ones.
+    """
 
     type_name: ClassVar[str] = ""
 
@@ -148,7 +188,9 @@ class Tagged(Config):
         return {"type": self.type_name, **super().resolved()}
 
     def identity(self) -> dict[str, Any]:
-        return {"type": self.type_name, **super().identity()}
+        version = getattr(type(self), "version", 1)
+        name = self.type_name if version == 1 else f"{self.type_name} version {version}"
+        return {"type": name, **super().identity()}
 
 
 def tagged_to_json(value: Any) -> Any:
@@ -177,6 +219,10 @@ def _line(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return message
     if detail["type"] == "value_error":
         return f"{where}: {message}"
+    if detail["type"] == "literal_error":
+        known = re.findall(r"'([^']+)'", str(detail.get("ctx", {}).get("expected")))
+        close = f"; {did_you_mean(str(detail['input']), known)}" if len(known) > 2 else ""
+        return f"{where}: given {_short(detail['input'])}; {message[0].lower() + message[1:]}{close}"
     return f"{where}: given {_short(detail['input'])}; {message[0].lower() + message[1:]}"
 
 

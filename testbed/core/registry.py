@@ -5,10 +5,12 @@ add their own from installed packages (an entry point in the group `testbed.<roo
 `plugins` in a config.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -44,7 +46,14 @@ class Registry(Generic[T]):
     def _search(self) -> None:
         if self._searched:
             return
-        self._searched = True
+        self._searched = True  # set first: what is imported may ask again
+        try:
+            self._import_all()
+        except BaseException:
+            self._searched = False
+            raise
+
+    def _import_all(self) -> None:
         package = importlib.import_module(f"testbed.{self.room}")
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_"):
@@ -79,14 +88,28 @@ class Registry(Generic[T]):
 
 
 def load_plugin(path: str | Path) -> None:
-    """Run a user's own Python file, whose decorators register what it defines."""
+    """Run a user's own Python file, once, whose decorators register what it defines."""
     file = Path(path).expanduser().resolve()
     if not file.is_file():
         raise ConfigError(f"plugins: there is no file {path}")
-    name = f"testbed_plugin_{file.stem}"
+    name = f"testbed_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ConfigError(f"plugins: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigError(f"plugins: {path}, line {_line_in(file, error)}: {type(error).__name__}: {error}") from error
+
+
+def _line_in(file: Path, error: Exception) -> int | str:
+    """The last line of this file on the way to the error."""
+    if isinstance(error, SyntaxError):
+        return error.lineno or "?"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return lines[-1] if lines and lines[-1] is not None else "?"

@@ -1,7 +1,7 @@
 """`Truth`: a quantity that is known, and how well."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,10 +59,10 @@ class Truth:
 
     @property
     def value(self) -> NDArray[np.float64] | float:
-        """The midpoint of the bounds; a float for a scalar truth."""
-        equal = self.lower == self.upper  # inf - inf would be nan
-        with np.errstate(invalid="ignore"):
-            middle = np.where(equal, self.lower, self.lower + (self.upper - self.lower) / 2)
+        """The midpoint of the bounds, nan between -inf and inf; a float for a scalar truth."""
+        equal = self.lower == self.upper
+        with np.errstate(invalid="ignore"):  # halved first: upper - lower could overflow, and inf - inf is nan
+            middle = np.where(equal, self.lower, self.lower / 2 + self.upper / 2)
         return float(middle) if middle.ndim == 0 else middle
 
     @property
@@ -72,12 +72,12 @@ class Truth:
     def __len__(self) -> int:
         return len(self.lower)
 
-    def __getitem__(self, index: object) -> "Truth":
+    def __getitem__(self, index: Any) -> "Truth":
         return Truth(
-            self.lower[index],  # type: ignore[index]
-            self.upper[index],  # type: ignore[index]
+            self.lower[index],
+            self.upper[index],
             self.kind,
-            self.standard_error[index],  # type: ignore[index]
+            self.standard_error[index],
         )
 
     def __repr__(self) -> str:

@@ -25,5 +25,7 @@ class LearnedPositions(Method):
     def embed(self, positions_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor":
         table = parameters["position"]
         if len(positions_T) > table.shape[1]:
-            raise ConfigError(f"learned positions end at {table.shape[1]}, but a window of {len(positions_T)} was given")
+            raise ConfigError(
+                f"learned positions end at {table.shape[1]}, but a window of {len(positions_T)} was given"
+            )
         return table[:, : len(positions_T)]

@@ -1,8 +1,8 @@
 """The `Method` contract: what can be varied in attention, as small frozen values that combine.
 
-A method fills *slots*. Exclusive slots take one filler (`qk`, `position`, `normaliser`, `training_positions`, and any name
-in `excludes`, such as `length_scale`); the others compose: `embed` adds, `rotate` chains, `scale` multiplies, `mask`
-intersects, `bias` adds. Everything that changes q and k alone keeps the fused attention kernel; masks and biases leave it.
+A method fills *slots*. Exclusive slots take one filler (`qk`, `position`, `normaliser`, `training_positions`, and any
+name in `excludes`, such as `length_scale`); the others compose: `embed` adds, `rotate` chains, `scale` multiplies,
+`mask` intersects, `bias` adds. What changes q and k alone keeps the fused attention kernel; masks and biases leave it.
 
 E B T H K D V name the axes member, batch, time, head, head dimension, model dimension, vocabulary.
 """
@@ -67,7 +67,7 @@ class Method(Tagged):
     def scale(
         self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Mapping[str, "Tensor"]
     ) -> "Tensor | None":
-        """(T,) or broadcastable to (E, 1, H, T, 1): multiplies the logits of a query with n visible keys; folded into q."""
+        """(T,) or broadcastable to (E, 1, H, T, 1): multiplies the logits of a query with n visible keys."""
         return None
 
     def mask(self, queries_T: "Tensor", keys_T: "Tensor") -> "Tensor | None":
@@ -98,5 +98,3 @@ def check_combination(chosen: tuple[Method, ...]) -> None:
                     f"methods: {owner[claim]} and {one.type_name} exclude each other, both fill {claim}; keep one"
                 )
             owner[claim] = one.type_name
-
-

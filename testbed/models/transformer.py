@@ -157,12 +157,14 @@ class Transformer:
             added = method.bias(queries_T, keys_T, parameters)
             if added is not None:
                 bias = added if bias is None else bias + added
+        if mask_TT is None and bias is None and len(keys_T) == 1:
+            return v_EBHTK  # a single key gets all the weight, whatever q and k are: their gradients are exactly zero
         q, k, v = (x.reshape(E * B, H, -1, K) for x in (q_EBHTK, k_EBHTK, v_EBHTK))
         if mask_TT is None and bias is None:
             # a single query at the end sees every key; a full square needs the causal mask
             a = F.scaled_dot_product_attention(q, k, v, is_causal=len(queries_T) > 1)
         else:
-            a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, queries_T, keys_T, q))
+            a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, queries_T, keys_T, q_EBHTK))
         return a.view(E, B, H, -1, K)
 
 
@@ -176,12 +178,12 @@ def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:
     return gain_ED[:, :, None] * matrix_EDD
 
 
-def _joined(mask_TT: Tensor | None, bias: Tensor | None, queries_T: Tensor, keys_T: Tensor, q: Tensor) -> Tensor:
-    """Causal mask, methods' masks and biases as one argument of the attention kernel."""
+def _joined(mask_TT: Tensor | None, bias: Tensor | None, queries_T: Tensor, keys_T: Tensor, q_EBHTK: Tensor) -> Tensor:
+    """Causal mask, methods' masks and biases as one argument of the attention kernel: (T, T) or (E B, H, T, T)."""
     causal_TT = queries_T[:, None] >= keys_T[None, :]
     allowed_TT = causal_TT if mask_TT is None else causal_TT & mask_TT
     if bias is None:
         return allowed_TT
-    blocked = torch.zeros(allowed_TT.shape, dtype=q.dtype, device=q.device).masked_fill(~allowed_TT, -math.inf)
-    full = (bias + blocked).expand(*bias.shape[:2], *q.shape[1:2], *allowed_TT.shape)  # (E, 1, H, T, T)
-    return full.expand(full.shape[0], q.shape[0] // full.shape[0], *full.shape[2:]).reshape(-1, *full.shape[2:])
+    E, B, H = q_EBHTK.shape[:3]
+    blocked_TT = torch.zeros_like(allowed_TT, dtype=q_EBHTK.dtype).masked_fill(~allowed_TT, -math.inf)
+    return (bias + blocked_TT).expand(E, B, H, *allowed_TT.shape).flatten(0, 1)

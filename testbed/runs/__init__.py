@@ -3,7 +3,7 @@
 from testbed.runs.cell import Cell
 from testbed.runs.packing import Plan, pack, training_positions
 from testbed.runs.record import FINISHED, Record
-from testbed.runs.runner import MeasureContext, Outcome, TimeLimitReached, finished_records, run
+from testbed.runs.runner import MeasureContext, Outcome, TimeLimitReached, finished_records, run, survey
 from testbed.runs.store import Store
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "finished_records",
     "pack",
     "run",
+    "survey",
     "training_positions",
 ]

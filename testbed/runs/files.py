@@ -1,7 +1,6 @@
 """Arrays in files named by their content, written whole or not at all, read back without pickle."""
 
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ def write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> str:
     if path.exists():
         return name
     folder.mkdir(parents=True, exist_ok=True)
+    for abandoned in folder.glob(f".{name}.*"):  # by a process that was killed
+        abandoned.unlink(missing_ok=True)
     partial = folder / f".{name}.{os.getpid()}"
     try:
         with partial.open("wb") as file:
@@ -25,9 +26,24 @@ def write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> str:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(folder)
     finally:
         partial.unlink(missing_ok=True)
     return name
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last, so that no record outlives the file it needs, even over a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def array_file_name(sha256: str) -> str:
+    """The file that `write_arrays` makes of `{"array": array}`, for an array of this hash."""
+    return sha256_of({"array": sha256}) + ".npz"
 
 
 def read_arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
@@ -36,7 +52,7 @@ def read_arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can make zipfile and numpy raise anything
         raise StoreError(f"{path} cannot be read: {error}") from None
     if sha256_of({key: array_sha256(array) for key, array in arrays.items()}) + ".npz" != name:
         raise StoreError(f"{path} does not hold what its name says; delete it, and the cells that need it run again")

@@ -27,15 +27,19 @@ class Plan:
         return sum(training_positions(spec) for spec in self.specs)
 
 
+POSITIONS_OF_OVERHEAD = 100
+"""What a step costs a member besides its positions (kernel launches, optimiser, evaluations), in positions."""
+
+
 def training_positions(spec: TrainingSpec) -> int:
-    """Positions that training this member computes: steps x windows x (l + 1); what its seconds are proportional to."""
+    """What training this member costs, in positions: steps x (windows x (l + 1) + overhead)."""
     length, data = spec.context_length, spec.data
     if data.batch == "sampled":
         windows = data.targets_per_step
     else:
         windows = spec.source.count_contexts(length)
         windows = windows if data.n_targets is None else min(windows, data.n_targets)
-    return spec.optimiser.steps * windows * (length + 1)
+    return spec.optimiser.steps * (windows * (length + 1) + POSITIONS_OF_OVERHEAD)
 
 
 def pack(cells: list[Cell], positions_per_ensemble: int) -> list[Plan]:

@@ -30,9 +30,13 @@ def versions() -> dict[str, str]:
 def commit() -> str | None:
     """The commit of the checkout this package lies in, with a + where the tree has changes; None elsewhere."""
     root = Path(testbed.__file__).parent.parent
+    if not (root / ".git").exists():  # installed elsewhere, perhaps inside a checkout of something else
+        return None
 
     def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+        )
         return done.stdout.strip()
 
     try:

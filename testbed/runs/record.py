@@ -28,6 +28,15 @@ class Record:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse here, where the study is at fault, what could not be stored."""
+        for name, value in self.metrics.items():
+            if not isinstance(value, bool | int | float | str | np.generic | None):
+                raise TypeError(f"metric {name}: a number, a string or None is needed, not {type(value).__name__}")
+        for name, array in self.arrays.items():
+            if np.asarray(array).dtype.kind not in "biuf":
+                raise TypeError(f"array {name}: only numbers are stored, not {np.asarray(array).dtype}")
+
     @property
     def probe(self) -> dict[str, Any]:
         probe: dict[str, Any] = self.cell["probe"]
@@ -64,8 +73,6 @@ def decode_number(value: Any) -> Metric:
 def encode_array(array: NDArray[Any]) -> dict[str, Any]:
     """An array as type, shape and little-endian bytes; no pickle anywhere."""
     array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"only numbers are stored, not {array.dtype}")
     little = array.astype(array.dtype.newbyteorder("<"), order="C")
     return {
         "dtype": little.dtype.str,

@@ -40,7 +40,9 @@ class RunnableStudy(Protocol):
     """What the runner asks of a study."""
 
     type_name: ClassVar[str]
-    positions_per_ensemble: int
+
+    @property
+    def positions_per_ensemble(self) -> int: ...
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]: ...
 
@@ -61,40 +63,63 @@ class Outcome:
 def run(
     study: RunnableStudy, store: Store, device: str = "cpu", time_limit: float | None = None, label: str = ""
 ) -> Outcome:
-    """Run every cell that is not finished. Raises TimeLimitReached between ensembles once `time_limit` seconds are up."""
+    """Run every cell that is not finished. Raises TimeLimitReached between ensembles, `time_limit` seconds being up."""
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    outcome, seen = Outcome(), set[str]()
+    outcome, seen, plans = Outcome(), set[str](), list[Plan]()
     while True:
-        finished = finished_records(store, study)
+        # Only what earlier stages named, also where more is finished: a rerun then forms the same stages and ensembles.
+        finished = _finished(store, seen)
         cells = [cell for cell in study.cells(finished) if cell.key not in seen]
         if not cells:
             return outcome
         seen |= {cell.key for cell in cells}
-        _run_stage(study, cells, store, device, deadline, label or study.type_name, outcome)
+        plans += _further_plans(study, cells, plans)
+        _run_stage(study, cells, plans, store, device, deadline, label or study.type_name, outcome)
+
+
+def _further_plans(study: RunnableStudy, cells: list[Cell], plans: list[Plan]) -> list[Plan]:
+    """Ensembles for the trainings of a stage's cells that no earlier stage has; of all cells, done or not."""
+    planned = {spec.training_key for plan in plans for spec in plan.specs}
+    new = [cell for cell in cells if cell.training is not None and cell.training.training_key not in planned]
+    return pack(new, study.positions_per_ensemble)
 
 
 def finished_records(store: Store, study: RunnableStudy) -> dict[str, Record]:
     """The finished records of the study's cells, found stage by stage."""
+    return survey(store, study)[1]
+
+
+def survey(store: Store | None, study: RunnableStudy) -> tuple[dict[str, Cell], dict[str, Record], list[Plan]]:
+    """Every cell that can be named with what is finished so far, by key; the finished records; the ensembles.
+
+    The stages are those of `run`. Without a store nothing is finished.
+    """
+    named: dict[str, Cell] = {}
     finished: dict[str, Record] = {}
-    known: set[str] = set()
+    plans: list[Plan] = []
     while True:
-        keys = {cell.key for cell in study.cells(finished)}
-        if keys <= known:
-            return finished
-        known |= keys
-        finished = {key: one for key, one in store.records(known).items() if one.status in FINISHED}
+        cells = [cell for cell in study.cells(finished) if cell.key not in named]
+        if not cells:
+            return named, finished, plans
+        named |= {cell.key: cell for cell in cells}
+        plans += _further_plans(study, cells, plans)
+        finished = {} if store is None else _finished(store, set(named))
+
+
+def _finished(store: Store, keys: set[str]) -> dict[str, Record]:
+    return {key: one for key, one in store.records(keys).items() if one.status in FINISHED} if keys else {}
 
 
 def _run_stage(
     study: RunnableStudy,
     cells: list[Cell],
+    plans: list[Plan],
     store: Store,
     device: str,
     deadline: float | None,
     label: str,
     outcome: Outcome,
 ) -> None:
-    plans = pack(cells, study.positions_per_ensemble)  # of the full list, so that reruns form the same ensembles
     finished = store.finished_keys()
     todo = [cell for cell in cells if cell.key not in finished]
     outcome.skipped += len(cells) - len(todo)
@@ -196,9 +221,7 @@ def _by_key(cells: list[Cell], records: Iterator[Record]) -> dict[str, Record]:
     return found
 
 
-def _stamped(
-    record: Record, cell: Cell, members: Mapping[str, TrainedMember], seconds: float, device: str
-) -> Record:
+def _stamped(record: Record, cell: Cell, members: Mapping[str, TrainedMember], seconds: float, device: str) -> Record:
     member = None if cell.training is None else members.get(cell.training.training_key)
     fingerprint = None if cell.training is None else cell.training.source.fingerprint
     total = seconds + (0.0 if member is None else member.seconds)

@@ -1,7 +1,7 @@
 """The store: one SQLite file a results folder, written by the driving process alone.
 
-Rollback journal, `synchronous=FULL`, one transaction per finished ensemble: a kill at any moment leaves whole ensembles.
-Arrays above 1 MiB and trained members lie beside it in files named by their content, written before what needs them.
+Rollback journal, `synchronous=FULL`, one transaction per finished ensemble: a kill leaves whole ensembles. Arrays above
+1 MiB and trained members lie beside it in files named by their content, written before what needs them.
 """
 
 import fcntl
@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from testbed.core import StoreError
-from testbed.runs.files import read_arrays, write_arrays
+from testbed.runs.files import array_file_name, read_arrays, write_arrays
 from testbed.runs.record import FINISHED, Record, decode_array, decode_number, encode_array
 from testbed.training import TrainingSpec
 from testbed.training.member import TrainedMember
 
 INLINE_BYTES = 2**20
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS members (
     training_key TEXT PRIMARY KEY, file TEXT NOT NULL, row INTEGER NOT NULL, summary TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS runs (
-    config_key TEXT PRIMARY KEY, study TEXT NOT NULL, scale TEXT NOT NULL, config TEXT NOT NULL, started TEXT NOT NULL
+    config_key TEXT PRIMARY KEY, study TEXT NOT NULL, scale TEXT NOT NULL, config TEXT NOT NULL,
+    details TEXT NOT NULL, started TEXT NOT NULL
 );
 """
 
@@ -46,11 +47,12 @@ class Store:
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
         self.folder = folder
         self.writable = writable
-        path = folder / "records.sqlite"
+        self.path = path = folder / "records.sqlite"
+        none_yet = StoreError(f"{folder} holds no results; testbed run CONFIG --results {folder} makes some")
         if not writable and not path.is_file():
-            raise StoreError(f"{folder} holds no results; testbed run CONFIG --results {folder} makes some")
+            raise none_yet
         self._lock_file = _lock(folder) if writable else None
-        try:
+        with _named(path):
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=DELETE")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -60,8 +62,8 @@ class Store:
             if writable:
                 self._db.executescript(_SCHEMA)
                 self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{path} cannot be opened: {error}") from None
+            elif version == 0:
+                raise none_yet
 
     def close(self) -> None:
         self._db.close()
@@ -78,13 +80,15 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with _named(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
+                raise
 
     # -- records
     def save_records(self, records: Iterable[Record]) -> None:
@@ -117,23 +121,37 @@ class Store:
     def finished_keys(self) -> set[str]:
         """Keys of the cells that need not run again."""
         marks = ",".join("?" * len(FINISHED))
-        rows = self._db.execute(f"SELECT key FROM records WHERE status IN ({marks})", sorted(FINISHED))
+        rows = self._rows(f"SELECT key FROM records WHERE status IN ({marks})", sorted(FINISHED))
         return {key for (key,) in rows}
+
+    def _rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
+        with _named(self.path):
+            return self._db.execute(query, tuple(values)).fetchall()
 
     def records(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
         """Records by key: these, or all. Each is checked against its checksum."""
         wanted = None if keys is None else set(keys)
         found = {}
-        for key, content, provenance, checksum in self._db.execute(
-            "SELECT key, content, provenance, checksum FROM records"
-        ):
-            if wanted is not None and key not in wanted:
-                continue
-            record = self._decode(json.loads(content), json.loads(provenance))
-            if record.checksum() != checksum:
-                raise StoreError(f"{self.folder}/records.sqlite: record {key[:12]} does not match its checksum")
-            found[key] = record
+        for (key,) in self._rows("SELECT key FROM records ORDER BY rowid"):
+            if wanted is None or key in wanted:
+                found[key] = self._record(key)
         return found
+
+    def _record(self, key: str) -> Record:
+        """Read one record and check it."""
+        query = "SELECT content, provenance, checksum FROM records WHERE key = ?"
+        ((content, provenance, checksum),) = self._rows(query, [key])
+        try:
+            record = self._decode(json.loads(content), json.loads(provenance))
+            intact = record.checksum() == checksum and record.key == key
+        except (ValueError, KeyError, TypeError, AttributeError):
+            intact = False
+        if not intact:
+            raise StoreError(
+                f"{self.path}: record {key[:12]} does not match its checksum, the file was damaged or changed; "
+                "bring back a copy of it, or run again into another --results folder"
+            )
+        return record
 
     def _decode(self, content: dict[str, Any], provenance: dict[str, Any]) -> Record:
         return Record(
@@ -149,9 +167,14 @@ class Store:
     def status_counts(self) -> dict[str, dict[str, int]]:
         """study -> status -> number of records."""
         counts: dict[str, dict[str, int]] = {}
-        for study, status, n in self._db.execute("SELECT study, status, COUNT(*) FROM records GROUP BY study, status"):
+        for study, status, n in self._rows("SELECT study, status, COUNT(*) FROM records GROUP BY study, status"):
             counts.setdefault(study, {})[status] = n
         return counts
+
+    def failures(self) -> list[tuple[str, str, str]]:
+        """Key, study and error of every failed cell."""
+        rows = self._rows("SELECT key, study FROM records WHERE status = 'failed' ORDER BY rowid")
+        return [(key, study, str(self._record(key).metrics.get("error", "unknown"))) for key, study in rows]
 
     # -- trained members
     def save_members(self, members: list[TrainedMember]) -> None:
@@ -179,33 +202,54 @@ class Store:
         files: dict[str, dict[str, np.ndarray]] = {}
         found = {}
         for spec in specs:
-            stored = self._db.execute(
-                "SELECT file, row, summary FROM members WHERE training_key = ?", (spec.training_key,)
-            ).fetchone()
-            if stored is None or not (self.folder / "members" / stored[0]).is_file():
+            query = "SELECT file, row, summary FROM members WHERE training_key = ?"
+            stored = self._rows(query, [spec.training_key])
+            if not stored or not (self.folder / "members" / stored[0][0]).is_file():
                 continue
-            file, row, summary = stored[0], stored[1], json.loads(stored[2])
+            file, row, summary = stored[0][0], stored[0][1], json.loads(stored[0][2])
             if file not in files:
                 files[file] = read_arrays(self.folder / "members", file)
             found[spec.training_key] = _member(spec, files[file], row, summary)
         return found
 
     # -- runs
-    def save_run(self, config_key: str, study: str, scale: str, config: dict[str, Any]) -> None:
-        """The resolved config lies beside its results."""
+    def save_run(
+        self,
+        config_key: str,
+        study: str,
+        scale: str,
+        config: dict[str, Any],
+        arrays: Iterable[np.ndarray] = (),
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        """The resolved config lies beside its results, with the arrays that it names by content hash alone.
+
+        details   what else it takes to come back to it: label, command, plugins
+        """
+        for array in arrays:
+            write_arrays(self.folder / "arrays", {"array": array})
         with self.transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
-                (config_key, study, scale, _dump(config), datetime.now(UTC).isoformat(timespec="seconds")),
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                (config_key, study, scale, _dump(config), _dump(details or {}), datetime.now(UTC).isoformat()),
             )
 
     def runs(self) -> list[dict[str, Any]]:
-        """Every run of this folder: study, scale, resolved config, when it was last started."""
-        rows = self._db.execute("SELECT config_key, study, scale, config, started FROM runs ORDER BY started")
-        return [
-            {"config_key": key, "study": study, "scale": scale, "config": json.loads(config), "started": started}
-            for key, study, scale, config, started in rows
+        """Every run of this folder, oldest first: study, scale, resolved config, details, when it was last started."""
+        names = ("config_key", "study", "scale", "config", "details", "started")
+        runs = [
+            dict(zip(names, row, strict=True))
+            for row in self._rows(f"SELECT {', '.join(names)} FROM runs ORDER BY started")
         ]
+        return [run | {name: json.loads(run[name]) for name in ("config", "details")} for run in runs]
+
+    def with_arrays(self, config: Any) -> Any:
+        """A stored config with its arrays read back in, ready to be built again."""
+        if isinstance(config, dict):
+            if config.keys() == {"sha256"}:
+                return read_arrays(self.folder / "arrays", array_file_name(config["sha256"]))["array"]
+            return {key: self.with_arrays(value) for key, value in config.items()}
+        return [self.with_arrays(one) for one in config] if isinstance(config, list) else config
 
 
 def _member(spec: TrainingSpec, arrays: dict[str, np.ndarray], row: int, summary: dict[str, Any]) -> TrainedMember:
@@ -227,13 +271,25 @@ def _dump(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An error of SQLite names the file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} cannot be used: {error}") from None
+
+
 def _lock(folder: Path) -> Any:
     """One driver a folder: a second one leaves with the first's host and process id."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "lock").open("a+")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a+")
+    except OSError as error:
+        raise StoreError(f"results cannot be written to {folder}: {error.strerror}; give another --results") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "another process"
         file.close()
@@ -242,5 +298,3 @@ def _lock(folder: Path) -> Any:
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()
     return file
-
-

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from testbed.core import ConfigError, Truth
 from testbed.sources.dyadic import quantise64
-from testbed.sources.source import PREDICT_LIMIT_BYTES, Floats, Source, Tokens, require_memory, token_dtype
+from testbed.sources.sampling import ChainSampler
+from testbed.sources.source import PREDICT_LIMIT_BYTES, Floats, Source, Tokens, require_memory
 from testbed.sources.stationary import advance, stationary_law
 
 MAX_STATES = 2**20
@@ -38,9 +39,9 @@ class DyadicChain(Source):
         return weights
 
     @property
+    @abstractmethod
     def order(self) -> int:
-        """k, the number of past tokens that the law depends on."""
-        return self.weights.ndim - 1
+        """k, the number of past tokens that the law depends on; known without computing the weights."""
 
     @cached_property
     def kernel(self) -> Floats:
@@ -152,18 +153,18 @@ class DyadicChain(Source):
         array = np.asarray(tokens)
         if array.ndim != 2 or (array.size and array.dtype.kind not in "ui"):
             raise ConfigError(f"tokens: need integers of shape (N, L), given {array.dtype} of shape {array.shape}")
-        if array.size and not (0 <= int(array.min()) and int(array.max()) < self.vocab_size):
-            raise ConfigError(f"tokens: given values {array.min()} .. {array.max()}, must lie in 0 .. {self.vocab_size - 1}")
+        if array.size and not (int(array.min()) >= 0 and int(array.max()) < self.vocab_size):
+            raise ConfigError(
+                f"tokens: given values {array.min()} .. {array.max()}, must lie in 0 .. {self.vocab_size - 1}"
+            )
         if context is not None and context < 0:
             raise ConfigError(f"context: given {context}, must be at least 0")
         return array.astype(np.int64)
 
     # -- samples
     @cached_property
-    def _sampler(self) -> "ChainSampler":  # noqa: F821
-        from testbed.sources.sampling import ChainSampler
-
-        return ChainSampler(self.weights, self.initial_weights)
+    def _sampler(self) -> ChainSampler:
+        return ChainSampler(self.weights.astype(np.int64), self.initial_weights)
 
     def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Tokens:
         """(N, L) stationary sequences; row i depends on (source, seed, first_sequence + i) alone."""
@@ -180,14 +181,11 @@ def check_size(vocab_size: int, order: int) -> None:
     """Refuse chains whose tables would not fit: V^k up to 2^20 contexts, V^(k+1) up to 2^26 transitions."""
     if vocab_size**order > MAX_STATES or vocab_size ** (order + 1) > MAX_TABLE_ENTRIES:
         raise ConfigError(
-            f"order: {vocab_size} symbols at order {order} give {vocab_size}^{order} contexts; at most 2^20 contexts and"
-            " 2^26 transitions are kept"
+            f"order: {vocab_size} symbols at order {order} give {vocab_size}^{order} contexts; at most 2^20 contexts"
+            " and 2^26 transitions are kept"
         )
 
 
 def _negative_p_log_q(joint: Floats, law: Floats) -> float:
     positive = joint > 0
     return -float(np.sum(joint[positive] * np.log(law[positive])))
-
-
-__all__ = ["DyadicChain", "check_size", "token_dtype"]

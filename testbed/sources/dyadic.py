@@ -1,7 +1,7 @@
 """Laws on a dyadic grid: probabilities become integer weights once, and what is sampled is what is analysed.
 
-A finite law is kept as integers over 2^32 (transitions) or 2^64 (the initial state). Every truth is computed from these integers
-and the alias tables hold them exactly, so no rounding stands between a source's entropies and its tokens.
+A finite law is kept as integers over 2^32 (transitions) or 2^64 (the initial state). Every truth is computed from these
+integers and the alias tables hold them exactly, so no rounding stands between a source's entropies and its tokens.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ _CHUNK = 2**20  # entries quantised at a time, which bounds the scratch memory
 def check_rows(probabilities: ArrayLike, name: str) -> NDArray[np.float64]:
     """Return `probabilities` (..., V) as float64 if every row is a law; else raise.
 
-    Raises ConfigError, naming the parameter `name` and the first row at fault, for NaN, infinite or negative entries and for
-    rows whose sum differs from one by more than 1e-6.
+    Raises ConfigError, naming the parameter `name` and the first row at fault, for NaN, infinite or negative entries
+    and for rows whose sum differs from one by more than 1e-6.
     """
     array = np.asarray(probabilities, dtype=np.float64)
     if array.ndim == 0 or array.shape[-1] == 0:
@@ -33,15 +33,18 @@ def check_rows(probabilities: ArrayLike, name: str) -> NDArray[np.float64]:
     if wrong.any():
         row = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = f"row {list(row)}" if row else "the law"
-        raise ConfigError(f"{name}: {where} sums to {sums[row]:.9g}; every row must sum to 1 (within {ROW_SUM_TOLERANCE:g})")
+        raise ConfigError(
+            f"{name}: {where} sums to {sums[row]:.9g}; every row must sum to 1 (within {ROW_SUM_TOLERANCE:g})"
+        )
     return array
 
 
 def quantise(probabilities: ArrayLike, *, total_bits: int = TOTAL_BITS) -> NDArray[np.int64]:
-    """Integer weights (..., V) over 2^total_bits for the laws `probabilities` (..., V); rows sum to 2^total_bits exactly.
+    """Integer weights (..., V) over 2^total_bits for the laws `probabilities` (..., V); every row's sum is exact.
 
-    Weights are p 2^total_bits rounded down, but at least 1 where p > 0 and 0 where p = 0. What is missing goes, one each, to the
-    largest remainders; what the forced ones take too much comes off the largest weights. Ties go to the lower index.
+    Weights are p 2^total_bits rounded down, but at least 1 where p > 0 and 0 where p = 0. What is missing goes, one
+    each, to the largest remainders; what the forced ones take too much comes off the largest weights. Ties go to the
+    lower index.
 
     >>> quantise([0.5, 0.3, 0.2], total_bits=4)
     array([8, 5, 3])
@@ -91,36 +94,27 @@ def _take_back(weights: NDArray[np.int64], excess: int) -> None:
 
 
 def quantise64(probabilities: ArrayLike) -> NDArray[np.uint64]:
-    """uint64 weights (n,) over 2^64 for one law (n,), for a draw by inverse CDF; their sum is 2^64, that is 0 in uint64.
+    """uint64 weights (n,) over 2^64 for one law (n,), to draw by inverse CDF; the sum is 2^64 (0 in uint64).
 
-    The rules are those of `quantise`, in exact integer arithmetic. Convention: a law with a single outcome of positive probability
-    has the weight 2^64 - 1 there, since 2^64 doesn't fit. The sampler reads a single positive weight as certainty, and
-    weights / 2^64 in float64 is 1.0.
+    Weights are p 2^64 rounded, but at least 1 where p > 0 and 0 where p = 0; the largest takes what is left over, some
+    thousand units, since float64 itself resolves no more than 2^-53. Convention: a law with one outcome of positive
+    probability has the weight 2^64 - 1 there, since 2^64 doesn't fit. The sampler reads a single positive weight as
+    certainty, and weights / 2^64 in float64 is 1.0.
+
+    >>> quantise64([0.5, 0.5, 0.0]).tolist()
+    [9223372036854775808, 9223372036854775808, 0]
 
     Raises ConfigError where `probabilities` is no law.
     """
     law = check_rows(probabilities, "initial probabilities")
     if law.ndim != 1:
         raise ConfigError(f"initial probabilities: must be one law of shape (n,), got shape {law.shape}")
-    weights = np.zeros(law.shape, dtype=np.uint64)
-    possible = np.flatnonzero(law)
-    if len(possible) == 1:
-        weights[possible] = CERTAIN_64
-        return weights
-    weights[possible] = _quantise_exactly([int(x) for x in np.ldexp(law[possible], 96).tolist()], 2**64)
-    return weights
-
-
-def _quantise_exactly(masses: list[int], total: int) -> list[int]:
-    """Integers proportional to `masses`, at least 1, of sum `total`: the largest-remainder rule on Python's integers."""
-    mass = sum(masses)
-    weights = [max(1, total * m // mass) for m in masses]
-    missing = total - sum(weights)
-    if missing >= 0:
-        remainders = [total * m - w * mass for m, w in zip(masses, weights, strict=True)]
-        for i in sorted(range(len(masses)), key=lambda i: (-remainders[i], i))[:missing]:
-            weights[i] += 1
-    else:
-        largest = max(range(len(weights)), key=lambda i: (weights[i], -i))
-        weights[largest] += missing
+    possible = law > 0
+    if np.count_nonzero(possible) == 1:
+        return np.where(possible, CERTAIN_64, np.uint64(0))
+    share = np.minimum(law / law.sum(), np.nextafter(1.0, 0.0))  # 2^64 itself would overflow
+    weights = np.maximum(np.rint(np.ldexp(share, 64)).astype(np.uint64), possible.astype(np.uint64))
+    # uint64 wraps around at 2^64: this adds 2^64 - sum, be it positive or negative.
+    largest = slice(np.argmax(weights), np.argmax(weights) + 1)
+    weights[largest] -= weights.sum(dtype=np.uint64)
     return weights

@@ -23,7 +23,7 @@ class IIDSource(DyadicChain):
     """
 
     probabilities: ArrayInput = Field(None, description="law of a token, (V,); uniform if left out")
-    vocab_size: int = Field(ge=1, le=65536, description="number of symbols V")  # type: ignore[assignment]
+    vocab_size: int = Field(ge=1, le=65536, description="number of symbols V")
 
     def __init__(self, probabilities: Any = None, **parameters: Any) -> None:
         if probabilities is not None:
@@ -46,6 +46,10 @@ class IIDSource(DyadicChain):
                 raise ValueError(f"probabilities: given shape {self.probabilities.shape}, must be ({self.vocab_size},)")
             check_rows(self.probabilities, "probabilities")
         return self
+
+    @property
+    def order(self) -> int:
+        return 0
 
     def _make_weights(self) -> NDArray[np.uint64]:
         law = self.probabilities

@@ -20,9 +20,11 @@ MAX_FAMILY = 4096
 class LagMarkovSource(DyadicChain):
     """Each lag j votes for one symbol, with a weight that falls with the lag:
 
-        p(x | c) = (1 - sum_j w_j) / V + sum_j w_j [x = s_j(c_j)],     c_1 the last token, c_k the oldest
+        p(x | c) = (1 - sum_j w_j) b(x) + sum_j w_j [x = s_j(c_j)],     c_1 the last token, c_k the oldest
 
-    with permutations s_j drawn uniformly by `seed`: Raftery's mixture transition distribution with permutations. The
+    with permutations s_j drawn uniformly by `seed` (a mixture transition distribution, Raftery 1985) and a geometric base
+    law b(x) ~ r^x of entropy `base_entropy`, the uniform law if that is left out. A skewed base keeps learners that fall
+    back to the uniform law on contexts they have not seen from being right by accident. The
     weights w are solved for so that a table of order l, estimated from D tokens (add one half; excess
     V^l (V - 1) / (2 D) nats to leading order), is overtaken by the table of order l + 1 at D = change_points[l]:
 
@@ -31,10 +33,11 @@ class LagMarkovSource(DyadicChain):
     exactly, before quantisation. Raises ConfigError where no weights with sum below one reach that.
     """
 
-    vocab_size: int = Field(ge=2, le=64, description="number of symbols V")  # type: ignore[assignment]
+    vocab_size: int = Field(ge=2, le=64, description="number of symbols V")
     change_points: tuple[float, ...] = Field(
         min_length=1, max_length=8, description="dataset sizes at which order 1, 2, ..., k overtake the order below"
     )
+    base_entropy: float | None = Field(None, gt=0, description="entropy of the base law, nats; left out: uniform")
     seed: int = Field(0, ge=0, description="seed of the permutations")
 
     @model_validator(mode="after")
@@ -42,13 +45,35 @@ class LagMarkovSource(DyadicChain):
         check_size(self.vocab_size, len(self.change_points))
         if any(not 0 < point < math.inf for point in self.change_points):
             raise ValueError(f"change_points: given {self.change_points}, must be positive")
+        if self.base_entropy is not None and self.base_entropy > math.log(self.vocab_size):
+            raise ValueError(f"base_entropy: given {self.base_entropy}, at most ln V = {math.log(self.vocab_size):.4f}")
         return self
+
+    @property
+    def order(self) -> int:
+        return len(self.change_points)
 
     @property
     def permutations(self) -> NDArray[np.int64]:
         """(k, V): s_j of lag j + 1, drawn uniformly."""
         rng = np.random.default_rng(self.seed)
         return np.stack([rng.permutation(self.vocab_size) for _ in self.change_points])
+
+    @property
+    def base(self) -> Floats:
+        """(V,): b(x) ~ r^x with the wanted entropy."""
+        from scipy.optimize import brentq
+
+        symbols = np.arange(self.vocab_size)
+
+        def law(log_ratio: float) -> Floats:
+            powers = np.exp(log_ratio * symbols)
+            return powers / powers.sum()
+
+        wanted = self.base_entropy
+        if wanted is None or wanted >= math.log(self.vocab_size) - 1e-12:
+            return law(0.0)
+        return law(float(brentq(lambda slope: _entropy(law(slope)) - wanted, -100.0, 0.0, xtol=1e-14)))
 
     def _make_weights(self) -> NDArray[np.uint64]:
         return quantise(self.design(self.permutations)).astype(np.uint64)
@@ -59,13 +84,14 @@ class LagMarkovSource(DyadicChain):
 
         order = len(self.change_points)
         gaps = self._gaps()
-        start = np.sqrt(2.0 * gaps / (self.vocab_size - 1))  # h_0 - h_1 = (V - 1) w^2 / 2 to leading order
+        base = self.base
+        start = np.sqrt(2.0 * gaps / (self.vocab_size - 1))  # h_0 - h_1 = (V - 1) w^2 / 2 for small w, uniform base
 
         def misfit(log_weights: Floats) -> Floats:
             lag_weights = np.exp(log_weights)
             if lag_weights.sum() >= 1.0:
                 return np.full(order, lag_weights.sum())
-            found = _entropies(_mixture(permutations, lag_weights))
+            found = _entropies(_mixture(base, permutations, lag_weights))
             return -np.diff(found) / gaps - 1.0
 
         solution = root(misfit, np.log(start), tol=1e-13)
@@ -73,9 +99,9 @@ class LagMarkovSource(DyadicChain):
         if np.abs(misfit(solution.x)).max() > 1e-9 or lag_weights.sum() >= 1.0:
             raise ConfigError(
                 f"change_points: no lag weights reach {self.change_points} with {self.vocab_size} symbols; they ask for"
-                f" drops of {np.array2string(gaps, precision=4)} nats in all from ln V = {math.log(self.vocab_size):.4f}"
+                f" drops of {np.array2string(gaps, precision=4)} nats from ln V = {math.log(self.vocab_size):.4f}"
             )
-        return _mixture(permutations, lag_weights)
+        return _mixture(base, permutations, lag_weights)
 
     def _gaps(self) -> Floats:
         """h_l - h_(l+1) wanted, (k,) nats."""
@@ -93,9 +119,9 @@ class LagMarkovSource(DyadicChain):
         return np.stack([self.design(np.array(choice)) for choice in choices])
 
 
-def _mixture(permutations: NDArray[np.int64], lag_weights: Floats) -> Floats:
+def _mixture(base: Floats, permutations: NDArray[np.int64], lag_weights: Floats) -> Floats:
     order, vocab_size = permutations.shape
-    kernel = np.full((vocab_size,) * (order + 1), (1.0 - lag_weights.sum()) / vocab_size)
+    kernel = np.broadcast_to((1.0 - lag_weights.sum()) * base, (vocab_size,) * (order + 1))
     votes = np.eye(vocab_size)[permutations]  # (k, V, V): votes[j, c] is one at s_j(c)
     for lag in range(order):
         shape = [1] * order + [vocab_size]

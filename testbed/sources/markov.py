@@ -30,7 +30,7 @@ class MarkovSource(DyadicChain):
 
     given_kernel: ArrayInput = Field(None, alias="kernel", description="probabilities, (V,) * k + (V,), or a file")
     given_weights: ArrayInput = Field(None, alias="weights", description="integer weights over 2^32, (V,) * k + (V,)")
-    vocab_size: int = Field(ge=1, le=65536, description="number of symbols V")  # type: ignore[assignment]
+    vocab_size: int = Field(ge=1, le=65536, description="number of symbols V")
     order_: int = Field(alias="order", ge=0, le=20, description="number of past tokens k that the law depends on")
     concentration: PositiveFloat = Field(1.0, description="Dirichlet parameter of the random rows; small is spiky")
     entropy_rate_: float | None = Field(
@@ -42,7 +42,14 @@ class MarkovSource(DyadicChain):
         if kernel is not None:
             parameters["kernel"] = kernel
         super().__init__(**parameters)
-        _ = self.stationary_law  # a reducible chain is refused here, when it is built
+        if self.given_kernel is not None or self.given_weights is not None:
+            _ = (
+                self.stationary_law
+            )  # a reducible chain is refused when it is built; a drawn one allows every transition
+
+    @property
+    def order(self) -> int:
+        return self.order_
 
     @classmethod
     def random(
@@ -95,7 +102,7 @@ class MarkovSource(DyadicChain):
         if self.given_weights is not None:
             _check_weights(self.given_weights)
         given = self.given_kernel is not None or self.given_weights is not None
-        if given and (self.entropy_rate_ is not None or "concentration" in self.model_fields_set):
+        if given and (self.entropy_rate_ is not None or self.concentration != 1.0):
             raise ValueError("concentration and entropy_rate shape a random chain; a kernel or weights is given here")
         return self
 
@@ -130,7 +137,9 @@ def _as_context_array(array: Floats, name: str, order: int | None) -> Floats:
 
 def _check_weights(weights: Floats) -> None:
     rows = weights.reshape(-1, weights.shape[-1])
-    bad = np.flatnonzero((rows < 0).any(axis=1) | (rows != np.floor(rows)).any(axis=1) | (rows.sum(axis=1) != TOTAL_WEIGHT))
+    bad = np.flatnonzero(
+        (rows < 0).any(axis=1) | (rows != np.floor(rows)).any(axis=1) | (rows.sum(axis=1) != TOTAL_WEIGHT)
+    )
     if len(bad):
         raise ConfigError(
             f"weights: row {bad[0]} sums to {rows[bad[0]].sum():.0f} and must hold integers >= 0 that sum to 2^32"

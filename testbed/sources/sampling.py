@@ -3,6 +3,7 @@
 import operator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,8 @@ _VOCAB_LIMIT = 2**16
 _LENGTH_LIMIT = 2**34  # four tokens for each value of the counter's first word
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """What the kernel reads, in its own order of arguments."""
+class _Tables(NamedTuple):
+    """What the kernel reads, in the order of its first arguments."""
 
     table: NDArray[np.uint32]  # (rows * 2^c,)
     column_bits: int
@@ -35,11 +35,12 @@ class ChainSampler:
 
     weights: (V,) * k + (V,) integers over 2^32, oldest symbol first: the law of a token given the k before it.
     initial_weights: (V^k,) uint64 over 2^64: the law of the k tokens *before* a sequence, base V, oldest symbol first
-        (`testbed.sources.dyadic.quantise64`; a single positive weight is certainty). With the stationary law here, tokens
-        are stationary from t = 0 on.
+        (`testbed.sources.dyadic.quantise64`; a single positive weight is certainty). With the stationary law here,
+        tokens are stationary from t = 0 on.
     padded_limit: largest table, in entries, whose rows are numbered with c bits a symbol (fast) rather than in base V.
 
-    Token t of sequence i depends on (weights, initial_weights, seed, i, t) alone: not on threads, batches or the layout's speed.
+    Token t of sequence i depends on (weights, initial_weights, seed, i, t) alone: not on threads, batches or the
+    layout.
 
     Raises ConfigError where shapes don't fit, rows don't sum to 2^32, or the table passes 2^32 entries.
     """
@@ -74,7 +75,9 @@ class ChainSampler:
         """The smallest unsigned integer type that holds every token."""
         return np.min_scalar_type(self.vocab_size - 1)
 
-    def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> NDArray[np.unsignedinteger]:
+    def sample(
+        self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0
+    ) -> NDArray[np.unsignedinteger]:
         """Sequences first_sequence .. first_sequence + n_sequences - 1 of stream `seed`: tokens (n_sequences, length).
 
         Raises ConfigError for negative arguments, a seed of more than 64 bits, or sequence numbers beyond 2^64 - 1.
@@ -88,20 +91,7 @@ class ChainSampler:
         tokens_per_word = 4 // self.dtype.itemsize
         words = np.empty((n_sequences, -(-length // tokens_per_word)), dtype=np.uint32)
         if words.size:
-            tables = self._tables
-            sample_chain(
-                tables.table,
-                tables.column_bits,
-                tables.compact,
-                tables.row_mask,
-                tables.successor,
-                tables.boundaries,
-                tables.starts,
-                tokens_per_word,
-                np.uint64(first_sequence),
-                np.uint64(seed),
-                words,
-            )
+            sample_chain(*self._tables, tokens_per_word, np.uint64(first_sequence), np.uint64(seed), words)
         # The first token of a word lies in its lowest bits: on a little-endian machine that is its first byte.
         return np.ascontiguousarray(words.astype("<u4", copy=False).view(self.dtype)[:, :length])
 
@@ -151,7 +141,9 @@ def _successor(vocab_size: int, order: int) -> tuple[np.uint64, np.uint64, np.ui
 def _checked_weights(weights: NDArray[np.integer]) -> NDArray[np.int64]:
     given = np.asarray(weights)
     if given.dtype.kind not in "iu" or given.ndim == 0 or given.size == 0 or len(set(given.shape)) != 1:
-        raise ConfigError(f"weights: must be integers of shape (V,) * k + (V,), got {given.dtype} of shape {given.shape}")
+        raise ConfigError(
+            f"weights: must be integers of shape (V,) * k + (V,), got {given.dtype} of shape {given.shape}"
+        )
     if given.shape[-1] > _VOCAB_LIMIT:
         raise ConfigError(f"weights: at most {_VOCAB_LIMIT} symbols, got {given.shape[-1]}")
     if given.min() < 0 or given.max() > 2**32:
@@ -168,7 +160,8 @@ def _checked_initial_weights(weights: NDArray[np.integer], n_states: int) -> NDA
     given = np.asarray(weights)
     if given.dtype.kind not in "iu" or given.shape != (n_states,) or (given.dtype.kind == "i" and given.min() < 0):
         raise ConfigError(
-            f"initial_weights: must be {n_states} integers >= 0, one a context, got {given.dtype} of shape {given.shape}"
+            f"initial_weights: must be {n_states} integers >= 0 (one a context), "
+            f"got {given.dtype} of shape {given.shape}"
         )
     checked = np.ascontiguousarray(given, dtype=np.uint64)
     positive = checked[checked > 0]

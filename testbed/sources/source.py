@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from testbed.core import Registry, ResourceError, Tagged, Truth, UndefinedError, tagged_to_json
 
-Tokens = NDArray[np.unsignedinteger[Any]]
+Tokens = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
 PREDICT_LIMIT_BYTES = 2**30
@@ -118,7 +118,7 @@ class Source(Tagged):
         return self.conditional_entropies(length - 1) if length > 0 else Truth.exact(np.empty(0))
 
     def count_contexts(self, length: int) -> int:
-        """An upper bound on the number of contexts of this length with positive probability; V^l unless known better."""
+        """An upper bound on the number of contexts of positive probability; V^l unless known better."""
         return self.vocab_size**length
 
     def context_law(self, length: int) -> ContextLaw:
@@ -149,7 +149,9 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 def require_memory(n_bytes: int, limit: int, what: str, remedy: str) -> None:
     """Refuse an allocation above the limit, before it is made."""
     if n_bytes > limit:
-        raise ResourceError(f"{what} would take {n_bytes / 2**20:.0f} MiB, over the limit of {limit / 2**20:.0f}; {remedy}")
+        raise ResourceError(
+            f"{what} would take {n_bytes / 2**20:.0f} MiB, over the limit of {limit / 2**20:.0f}; {remedy}"
+        )
 
 
 sources: Registry[Source] = Registry("sources", "source")

@@ -104,15 +104,17 @@ def _by_power_iteration(kernel: Floats, recurrent: NDArray[np.int64]) -> tuple[F
     residual * r / (1 - r), because a small residual alone means little where mixing is slow."""
     law = np.zeros(len(kernel))
     law[recurrent] = 1.0 / len(recurrent)
-    previous = np.inf
+    previous = 0.0
     for _ in range(POWER_STEPS):
         following = advance(law, kernel)
         following /= following.sum()
         residual = float(np.abs(following - law).sum())
-        ratio = min(residual / previous, 1.0) if previous > 0 else 0.0
+        ratio = residual / previous if previous > 0 else 1.0
         law, previous = following, residual
-        if residual < 1e-15 or (ratio < 0.99 and residual * ratio / (1.0 - ratio) < 1e-15):
-            return law, ratio < 0.99 or residual == 0.0
+        if residual == 0.0 or (ratio < 0.99 and residual * ratio / (1.0 - ratio) < 1e-15):
+            return law, True
+        if residual < 1e-16:  # rounding hides whether it still converges
+            return law, False
     return law, False
 
 
@@ -134,8 +136,8 @@ def _by_arnoldi(kernel: Floats, start: Floats) -> Floats:
     residual = float(np.abs(advance(law, kernel) - law).sum())
     if residual > 1e-12:
         raise UndefinedError(
-            f"the stationary law of this chain of {n_states} states could not be found to 1e-12 (residual {residual:.1e}):"
-            " it mixes too slowly for iteration and is too large for elimination"
+            f"the stationary law of this chain of {n_states} states could not be found to 1e-12 (residual"
+            f" {residual:.1e}): it mixes too slowly for iteration and is too large for elimination"
         )
     return law
 
@@ -145,8 +147,8 @@ def _reducible_message(classes: list[NDArray[np.int64]], n_states: int, vocab_si
     shown = "; ".join(_describe(states, order, vocab_size) for states in classes[:4])
     more = f"; and {len(classes) - 4} more" if len(classes) > 4 else ""
     return (
-        f"kernel: the chain is reducible, with {len(classes)} closed classes of contexts, so it has no single stationary"
-        f" law: {shown}{more}. Connect them by transitions of positive probability"
+        f"kernel: the chain is reducible, with {len(classes)} closed classes of contexts, so it has no single"
+        f" stationary law: {shown}{more}. Connect them by transitions of positive probability"
     )
 
 

@@ -52,7 +52,7 @@ def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
                 return temper(kernel, float(np.exp(log_b)))
             break
         near = far
-    lowest = entropy_rate_of(temper(kernel, 2.0**MAX_DOUBLINGS)) if seen[0] > 0 else min(seen) + entropy_rate
+    lowest = entropy_rate_of(temper(kernel, 2.0**MAX_DOUBLINGS))
     highest = entropy_rate_of((kernel > 0) / (kernel > 0).sum(axis=-1, keepdims=True))
     raise ConfigError(
         f"entropy_rate: given {entropy_rate}, but tempering this kernel reaches {lowest:.6f} to {highest:.6f} nats"

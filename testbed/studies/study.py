@@ -96,7 +96,6 @@ class Study(Tagged):
         """Planted worlds with known answers, on which `testbed calibrate` tries the judge."""
 
 
-
 studies: Registry[Study] = Registry("studies", "study")
 study: Callable[[str], Callable[[type[Study]], type[Study]]] = studies.register
 """Class decorator that gives a study its name."""

@@ -81,7 +81,7 @@ def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[
 
 
 def _groups(shapes: list[tuple[int, int]]) -> Iterator[slice]:
-    """Cut a list of (context length, windows), ascending, into runs of one length with little padding that fit a call."""
+    """Cut (context length, windows) pairs, ascending, into runs of one length with little padding that fit a call."""
     start = 0
     for stop in range(1, len(shapes) + 1):
         if stop < len(shapes) and shapes[stop][0] == shapes[start][0]:
@@ -108,9 +108,7 @@ def _distinct_data(spec: TrainingSpec) -> WeightedContexts:
 def draw_training_targets(source: Source, spec: TrainingSpec, n_targets: int, first_row: int = 0) -> TargetSet:
     """The member's training targets; a smaller dataset of the same seed is a prefix of a larger one."""
     data = spec.data
-    return TargetSet.draw(
-        source, "train", data.seed, n_targets, data.max_context, data.targets_per_sequence, first_row
-    )
+    return TargetSet.draw(source, "train", data.seed, n_targets, data.max_context, data.targets_per_sequence, first_row)
 
 
 def _stack(data: list[WeightedContexts], begin: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -127,8 +125,8 @@ def _stack(data: list[WeightedContexts], begin: int, device: torch.device) -> tu
 class TargetSampler:
     """Draws the targets of each step for a segment of members.
 
-    A step's targets depend on (data seed, step) alone: members with equal data seeds draw the same uniform numbers u and
-    take targets floor(u D), whatever their context length. On an endless stream every target is new.
+    A step's targets depend on (data seed, step) alone: members with equal data seeds draw the same uniform numbers u
+    and take targets floor(u D), whatever their context length. On an endless stream every target is new.
     """
 
     def __init__(self, specs: list[TrainingSpec], device: torch.device) -> None:

@@ -7,7 +7,7 @@ KL over fresh windows, with a standard error clustered by sequence. The record s
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from testbed.sources.source import Floats, Source, Tokens
 from testbed.training.spec import EvaluationConfig, TrainingSpec
-from testbed.training.windows import Integers, TargetSet, distinct_windows, unique_contexts
+from testbed.training.windows import Integers, TargetSet, unique_contexts
 
 NOMINAL_MEMBERS = 64
 """The budget counts contexts x (l + 1) x this many members, so that a member's score does not depend on its company."""
@@ -53,21 +53,35 @@ class EvaluationSet:
     token: Integers  # (N,) what followed it
     sequence: Integers  # (N,) where it came from
 
+    @cached_property
+    def log_laws(self) -> Floats:
+        """ln p, zero where p is zero (its weight is zero there)."""
+        return np.log(self.laws, out=np.zeros_like(self.laws), where=self.laws > 0)
+
+    def divergences(self, log_q: Floats) -> Floats:
+        """(n,) KL(p(. | c) || q(. | c)) in every context."""
+        return np.sum(self.laws * (self.log_laws - np.where(self.laws > 0, log_q, 0.0)), axis=1)
+
+    def excess(self, log_q: Floats) -> float:
+        """Mean KL: exact, or over the fresh windows."""
+        return float(self.probabilities @ self.divergences(log_q))
+
+    def heldout_loss(self, log_q: Floats) -> float:
+        """Cross-entropy on the held-out stream."""
+        return float(-np.sum(self.heldout * np.where(self.heldout > 0, log_q, 0.0)))
+
     def score(self, log_q: Floats) -> Scores:
-        """Scores of the law ln q, (n, V)."""
-        log_p = np.log(self.laws, out=np.zeros_like(self.laws), where=self.laws > 0)
-        divergence = np.sum(np.where(self.laws > 0, self.laws * (log_p - log_q), 0.0), axis=1)
+        """All scores of the law ln q, (n, V)."""
+        log_p, divergence = self.log_laws, self.divergences(log_q)
         surprise = -log_q[self.row, self.token]
         fresh, fresh_error = clustered_mean(surprise, self.sequence)
         paired, paired_error = clustered_mean(
             surprise + log_p[self.row, self.token] - divergence[self.row], self.sequence
         )
-        if self.exact:
-            excess, excess_error = float(self.probabilities @ divergence), 0.0
-        else:
-            excess, excess_error = clustered_mean(divergence[self.row], self.sequence)
-        heldout = float(-np.sum(self.heldout * np.where(self.heldout > 0, log_q, 0.0)))
-        return Scores(excess, excess_error, heldout, fresh, fresh_error, paired, paired_error)
+        excess_error = 0.0 if self.exact else clustered_mean(divergence[self.row], self.sequence)[1]
+        return Scores(
+            self.excess(log_q), excess_error, self.heldout_loss(log_q), fresh, fresh_error, paired, paired_error
+        )
 
 
 def clustered_mean(values: Floats, cluster: Integers) -> tuple[float, float]:
@@ -76,9 +90,12 @@ def clustered_mean(values: Floats, cluster: Integers) -> tuple[float, float]:
     With sums S_c over clusters of n_c values:  se^2 = C / (C - 1) sum_c (S_c - n_c mean)^2 / N^2
     """
     mean = float(values.mean())
-    labels, index = np.unique(cluster, return_inverse=True)
+    change = np.diff(cluster)
+    # windows lie in the order of their sequences; only other callers pay for a sort
+    sorted_already = bool(np.all(change >= 0))
+    index = np.cumsum(np.append(False, change != 0)) if sorted_already else np.unique(cluster, return_inverse=True)[1]
     deviation = np.bincount(index, weights=values - mean)
-    n_clusters = len(labels)
+    n_clusters = len(deviation)
     if n_clusters < 2:
         return mean, float("nan")
     return mean, float(np.sqrt(n_clusters / (n_clusters - 1) * np.sum(deviation**2)) / len(values))
@@ -151,4 +168,4 @@ def path_steps(n_steps: int, n_points: int) -> list[int]:
     return sorted({round(step) for step in np.geomspace(1, n_steps, n_points)} | {n_steps})[-n_points:]
 
 
-__all__ = ["EvaluationSet", "Scores", "clustered_mean", "distinct_windows", "evaluation_set", "is_exact", "path_steps"]
+__all__ = ["EvaluationSet", "Scores", "clustered_mean", "evaluation_set", "is_exact", "path_steps"]

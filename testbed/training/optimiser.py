@@ -12,7 +12,8 @@ CACHE_FLOATS = 1 << 17
 
 
 def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
-    """Linear warm-up to one at step `warmup_steps`, then half a cosine down to `final_fraction` at the last step."""
+    """Linear warm-up to one over `warmup_steps` steps, then half a cosine; `final_fraction` is reached after the last
+    step, so that no step is spent at rate zero."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     span = max(config.steps - config.warmup_steps, 1)
@@ -23,8 +24,8 @@ def learning_rate_factor(step: int, config: OptimiserConfig) -> float:
 class AdamW:
     """Decoupled weight decay (Loshchilov & Hutter 2019) for E rows at once.
 
-        m <- b1 m + (1 - b1) g          v <- b2 v + (1 - b2) g^2
-        w <- w (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+    m <- b1 m + (1 - b1) g          v <- b2 v + (1 - b2) g^2
+    w <- w (1 - lr wd) - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class AdamW:
     def step(self, number: int, alive_E: Tensor) -> None:
         """Update number `number` (from 0) of the living members; the others' rows stay as they are.
 
-        A member whose gradient is not finite dies here: its entry of `alive_E` (bool, changed in place) becomes False.
+        A member whose gradient or update is not finite dies here and keeps its weights: its entry of `alive_E` (bool,
+        changed in place) becomes False.
         """
         c = self.config
         rate_E1 = self.peak_E1 * learning_rate_factor(number, c)
@@ -58,14 +60,15 @@ class AdamW:
             gradient, mean, square, weight = (x[rows] for x in (self.gradients, self.mean, self.square, self.weights))
             norm_E1 = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
             living_E1 = alive_E[rows, None] & norm_E1.isfinite()
-            alive_E[rows] = living_E1[:, 0]
             gradient.mul_((self.clip_E1[rows] / (norm_E1 + 1e-6)).clamp(max=1.0))
             if not living_E1.all():
                 gradient.masked_fill_(~living_E1, 0.0)
             rate = rate_E1[rows] * living_E1
             mean.lerp_(gradient, 1 - c.beta1)
             square.mul_(c.beta2).addcmul_(gradient, gradient, value=1 - c.beta2)
-            if self.decay_EP is not None:
-                weight.mul_(1 - rate * self.decay_EP[rows])
+            updated = weight if self.decay_EP is None else weight * (1 - rate * self.decay_EP[rows])
             root = square.sqrt().mul_(correction2**-0.5).add_(c.epsilon)
-            weight.addcdiv_(mean * (rate * (-1 / correction1)), root)
+            updated = torch.addcdiv(updated, mean * (rate * (-1 / correction1)), root)
+            finite_E1 = torch.linalg.vector_norm(updated, ord=math.inf, dim=1, keepdim=True).isfinite()
+            alive_E[rows] = (living_E1 & finite_E1)[:, 0]
+            weight.copy_(updated if finite_E1.all() else torch.where(finite_E1, updated, weight))

@@ -17,7 +17,9 @@ class DataConfig(Config):
     """A dataset of D targets: a target is a token with the tokens before it in its sequence."""
 
     n_targets: int | None = Field(None, gt=0, description="dataset size D; left out: an endless stream")
-    max_context: int = Field(ge=0, description="longest context l of the study; the same targets serve every l up to it")
+    max_context: int = Field(
+        ge=0, description="longest context l of the study; the same targets serve every l up to it"
+    )
     targets_per_sequence: int = Field(1, ge=1, description="targets at successive positions of one sequence")
     batch: Literal["sampled", "distinct"] = Field(
         "sampled",

@@ -23,22 +23,25 @@ def train(specs: list[TrainingSpec], device: str = "cpu", observe: Observer | No
     ensemble = Ensemble(specs, device)
     n_steps, n_points = specs[0].optimiser.steps, specs[0].evaluation.path_points
     points = path_steps(n_steps, n_points)
-    train_losses = np.empty((len(points), len(specs)))
-    scores: list[list[Scores]] = []
+    paths = np.full((len(specs), 3, len(points)), np.nan)  # training loss, excess, held-out loss
     for step in range(n_steps):
         loss_E = ensemble.train_step(step)
         if step + 1 in points:
-            train_losses[len(scores)] = loss_E.double().cpu().numpy()[ensemble.row_of]
-            scores.append([_score(ensemble, member, spec) for member, spec in enumerate(specs)])
+            at = points.index(step + 1)
+            paths[:, 0, at] = loss_E.double().cpu().numpy()[ensemble.row_of]
+            for member, spec in enumerate(specs):
+                target = evaluation_set(spec)
+                log_q = _laws(ensemble, member, spec)
+                paths[member, 1:, at] = target.excess(log_q), target.heldout_loss(log_q)
         if observe is not None:
             observe(step + 1)
+    scores = [evaluation_set(spec).score(_laws(ensemble, i, spec)) for i, spec in enumerate(specs)]
     seconds = (time.perf_counter() - started) / len(specs)
-    return [_member(ensemble, i, spec, points, train_losses, scores, seconds) for i, spec in enumerate(specs)]
+    return [_member(ensemble, i, spec, points, paths[i], scores[i], seconds) for i, spec in enumerate(specs)]
 
 
-def _score(ensemble: Ensemble, member: int, spec: TrainingSpec) -> Scores:
-    target = evaluation_set(spec)
-    return target.score(ensemble.laws(member, target.contexts))
+def _laws(ensemble: Ensemble, member: int, spec: TrainingSpec) -> np.ndarray:
+    return ensemble.laws(member, evaluation_set(spec).contexts)
 
 
 def _member(
@@ -46,23 +49,22 @@ def _member(
     index: int,
     spec: TrainingSpec,
     points: list[int],
-    train_losses: np.ndarray,
-    scores: list[list[Scores]],
+    path: np.ndarray,
+    scores: Scores,
     seconds: float,
 ) -> TrainedMember:
     fate = ensemble.divergence(index)
-    path = {
-        "step": np.array(points, dtype=np.float64),
-        "train_loss": train_losses[:, index].copy(),
-        "excess": np.array([at[index].excess for at in scores]),
-        "heldout": np.array([at[index].heldout for at in scores]),
-    }
     return TrainedMember(
         spec=spec,
         status="done" if fate is None else "diverged",
         weights=ensemble.weights_EP[int(ensemble.row_of[index])].cpu().numpy().copy(),
-        path=path,
-        scores=vars(scores[-1][index]).copy(),
+        path={
+            "step": np.array(points, dtype=np.float64),
+            "train_loss": path[0].copy(),
+            "excess": path[1].copy(),
+            "heldout": path[2].copy(),
+        },
+        scores=vars(scores).copy(),
         exact_evaluation=evaluation_set(spec).exact,
         diverged_at=None if fate is None else fate.step,
         last_finite_loss=None if fate is None else fate.last_finite_loss,

@@ -45,7 +45,9 @@ class TargetSet:
     def windows(self, context_length: int, index: Integers | None = None) -> tuple[Tokens, Tokens, Integers]:
         """Contexts (n, l), their next tokens (n,), and the sequences (n,) they come from, for these targets or all."""
         if context_length > self.max_context:
-            raise ConfigError(f"context_length: given {context_length}, the data hold {self.max_context} tokens of context")
+            raise ConfigError(
+                f"context_length: given {context_length}, the data hold {self.max_context} tokens of context"
+            )
         index = np.arange(self.n_targets) if index is None else index
         row, at = index // self.targets_per_sequence, self.max_context + index % self.targets_per_sequence
         contexts = self.tokens[row[:, None], at[:, None] + np.arange(-context_length, 0)]

@@ -36,9 +36,11 @@ def test_planted_worlds():
     worlds = [world("positive", 2.0, "holds"), world("negative", -2.0, "fails"), world("none", -1e-9, "fails")]
     table = calibrate(worlds, n_replicates=6, n_draws=300, seed=1)
     rows = {(row.world, row.claim): row for row in table.rows}
-    assert rows["positive", "drawn"].power > 0.8 and rows["negative", "drawn"].power > 0.8
+    assert rows["positive", "drawn"].power > 0.8
+    assert rows["negative", "drawn"].power > 0.8
     assert rows["none", "drawn"].counts["undecided"] > 250
-    assert rows["positive", "exact"].power is None and rows["positive", "exact"].wrong == 0
+    assert rows["positive", "exact"].power is None
+    assert rows["positive", "exact"].wrong == 0
     for name in ("positive", "negative", "none"):
         assert clopper_pearson(table.family[name], 300, 2e-4)[0] <= 0.05
     assert table == calibrate(worlds, n_replicates=6, n_draws=300, seed=1)
@@ -59,13 +61,12 @@ def test_renderings():
     table = calibrate([world("positive", 9.0, "holds")], n_replicates=5, n_draws=20, seed=0)
     text = table.to_text()
     assert text.splitlines()[0] == "20 draws with 5 independent replicates each; alpha = 0.05"
-    assert "0.000 (0.000 to 0.168)" in text and "(any claim)" in text
+    assert "0.000 (0.000 to 0.168)" in text
+    assert "(any claim)" in text
     data = json.loads(json.dumps(table.to_dict()))
-    assert (
-        data["rows"][0]["holds"] == 20
-        and data["rows"][0]["power"] == 1
-        and data["family"]["positive"]["wrong_rate"] == 0
-    )
+    assert data["rows"][0]["holds"] == 20
+    assert data["rows"][0]["power"] == 1
+    assert data["family"]["positive"]["wrong_rate"] == 0
 
 
 def test_clopper_pearson_is_scipys():

@@ -49,7 +49,8 @@ def test_order_does_not_matter_and_values_only_grow(p: list[float], random):
     random.shuffle(order)
     for adjust in (holm, benjamini_hochberg):
         assert adjust([p[i] for i in order]) == pytest.approx(adjust(p)[order])
-        assert np.all(adjust(p) >= np.array(p) - 1e-15) and np.all(adjust(p) <= 1)
+        assert np.all(adjust(p) >= np.array(p) - 1e-15)
+        assert np.all(adjust(p) <= 1)
     assert np.all(benjamini_hochberg(p) <= holm(p) + 1e-15)
 
 

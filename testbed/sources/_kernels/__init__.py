@@ -1,6 +1,6 @@
 """Compiled kernels (numba). Nothing here is imported before tokens are asked for, so that commands start fast.
 
-`philox` makes random words, `alias` builds tables of integer laws, `chain` walks through them. Each has a slow, obvious twin
-in the tests. Compiled code is kept on disk, one entry a source file: a change in one file is not seen by the cached kernels of
-another that calls it, so touch (or delete the `__pycache__` of) the callers too.
+`philox` makes random words, `alias` builds tables of integer laws, `chain` walks through them. Each has a slow, obvious
+twin in the tests. Compiled code is kept on disk, one entry a source file: a change in one file is not seen by the
+cached kernels of another that calls it, so touch (or delete the `__pycache__` of) the callers too.
 """

@@ -1,13 +1,14 @@
 """Alias tables in exact integer arithmetic: the law that is sampled is the law that was given, to the last bit.
 
-Walker 1974, Vose 1991. A law over V outcomes with integer weights of sum 2^32 becomes 2^c >= V columns of height 2^(32-c). Column
-j holds threshold_j units of outcome j, and above them units of one other outcome, alias_j. One random 32-bit word picks the
-column with its upper c bits and the height with the rest:
+Walker 1974, Vose 1991. A law over V outcomes with integer weights of sum 2^32 becomes 2^c >= V columns of height
+2^(32-c). Column j holds threshold_j units of outcome j, and above them units of one other outcome, alias_j. One random
+32-bit word picks the column with its upper c bits and the height with the rest:
 
     outcome = column            where height < threshold[column]
               alias[column]     elsewhere
 
-An entry is one 32-bit word, threshold << c | alias. A column full of its own outcome is stored as threshold 0, alias itself.
+An entry is one 32-bit word, threshold << c | alias. A column full of its own outcome is stored as threshold 0, alias
+itself.
 """
 
 import numpy as np

@@ -1,11 +1,11 @@
 """Sequences of an order-k Markov chain, many at a time.
 
-Every token is one random word, one load from the alias table and a dozen integer operations; the next load waits for the
-token. So LANES chains walk in lockstep, which hides that wait, and a step is two loops over lanes: one of scalar loads, and
-one that LLVM vectorises whole (no branch, no load by index). Random words come in tiles that stay in the first-level cache,
-and tokens are packed into 32-bit words and stored one cache line a chain.
+Every token is one random word, one load from the alias table and a dozen integer operations; the next load waits for
+the token. So LANES chains walk in lockstep, which hides that wait, and a step is two loops over lanes: one of scalar
+loads, and one that LLVM vectorises whole (no branch, no load by index). Random words come in tiles that stay close to the
+first-level cache, and tokens are packed into 32-bit words and stored one cache line a chain.
 
-The table has one row a state. A state, the last k tokens, is kept as a number in one of two ways:
+The table has one row of 2^c columns a state. A state, the last k tokens, is a row number in one of two layouts:
 
     padded     c bits a symbol: the next row is a shift and a mask, 2^(c (k+1)) entries
     compact    base V: the next row is a product and a remainder, V^k 2^c entries
@@ -19,9 +19,9 @@ from numba.extending import intrinsic
 
 from testbed.sources._kernels.philox import fill_random_words
 
-LANES = 128
+LANES = 256
 LANE_GROUP = 16  # 32-bit lanes of the widest vector register
-TILE_STEPS = 32
+TILE_STEPS = 32  # a multiple of 4; divides the tokens of a cache line for every tokens_per_word
 LINE_WORDS = 16  # 32-bit words of a cache line
 TOKEN_STREAM = np.uint64(0)
 START_STREAM = np.uint64(1)
@@ -59,8 +59,8 @@ def choose(position, entry, word, column_bits, column_mask, height_mask):
 def walk_padded(table, column_bits, row_mask, words, packed, first_step, tokens_per_word, positions, entries):
     """Advance all lanes by one tile of random words (steps, lanes).
 
-    positions (lanes): table positions, of which only the row counts between tiles; entries (lanes): scratch. Tokens are added to
-    packed (.., lanes) from step `first_step` on, where it must be zero.
+    positions (lanes): table positions, of which only the row counts between tiles; entries (lanes): scratch. Tokens are
+    added to packed (.., lanes) from step `first_step` on, where it must be zero.
     """
     column_bits = uint32(column_bits)
     height_bits = uint32(32 - column_bits)
@@ -88,8 +88,8 @@ def walk_padded(table, column_bits, row_mask, words, packed, first_step, tokens_
 def walk_compact(table, column_bits, successor, words, packed, first_step, tokens_per_word, positions, entries):
     """The same with rows numbered in base V: next row = (row mod V^(k-1)) V + token.
 
-    successor = (V, V^(k-1), reciprocal, shift) with row div V^(k-1) = (row * reciprocal) >> shift, exact for rows below 2^31
-    (Granlund and Montgomery 1994, "Division by invariant integers using multiplication", theorem 4.2).
+    successor = (V, V^(k-1), reciprocal, shift) with row div V^(k-1) = (row * reciprocal) >> shift, exact for rows below
+    2^31 (Granlund and Montgomery 1994, "Division by invariant integers using multiplication", theorem 4.2).
     """
     column_bits = uint32(column_bits)
     height_bits = uint32(32 - column_bits)
@@ -118,8 +118,8 @@ def walk_compact(table, column_bits, successor, words, packed, first_step, token
 
 @njit(cache=True, boundscheck=False)
 def draw_starts(boundaries, starts, first_sequence, seed, positions):
-    """positions[j] = starts[i] with i the number of boundaries (uint64, increasing) not above the 64-bit word that sequence
-    first_sequence + j draws from its start stream: inverse CDF, exact."""
+    """Set positions[j] to starts[i], where i of the boundaries (uint64, increasing) are at most the 64-bit word that
+    sequence first_sequence + j draws from its start stream: inverse CDF, exact."""
     words = np.empty((4, positions.size), np.uint32)
     fill_random_words(words, 0, START_STREAM, first_sequence, seed)
     for lane in range(positions.size):
@@ -172,7 +172,8 @@ def sample_block(
 def sample_chain(
     table, column_bits, compact, row_mask, successor, boundaries, starts, tokens_per_word, first_sequence, seed, out
 ):
-    """Fill out (N, words), uint32, with packed tokens, first token in the lowest bits; blocks of LANES sequences in parallel.
+    """Fill out (N, words), uint32, with packed tokens, first token in the lowest bits; blocks of LANES sequences in
+    parallel.
 
     The block is a function of its own: inside the parallel loop the same code compiles to something a fifth slower.
     """

@@ -1,14 +1,15 @@
 """Philox4x32-10, a random generator without state: word t of a sequence is a function of (seed, sequence, t) alone.
 
-Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3". The key is the 64-bit seed, the counter
+Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3". The key is the 64-bit seed, the
+counter
 
     (quad, substream, sequence mod 2^32, sequence div 2^32),        quad = t // 4,
 
 and the four output words belong to t = 4 quad .. 4 quad + 3. Any thread can therefore make any part of any sequence.
 
 All 32-bit words are carried in uint64 variables and masked where they are multiplied: that is the form in which LLVM
-recognises the widening product 32 x 32 -> 64 bits and computes it for a whole vector register of lanes at once. For the same
-reason the ten rounds are written out and inlined: no inner loop may be left inside the loop over lanes.
+recognises the widening product 32 x 32 -> 64 bits and computes it for a whole vector register of lanes at once. For the
+same reason the ten rounds are written out and inlined: no inner loop may be left inside the loop over lanes.
 """
 
 import numpy as np
@@ -24,7 +25,9 @@ WEYL_1 = np.uint64(0xBB67AE85)
 
 @njit(inline="always")
 def philox_round(number, counter, key_0, key_1):
-    """Round `number` (0 .. 9). Its key is the seed's plus `number` times a Weyl constant. Upper halves are left unmasked."""
+    """Round `number` (0 .. 9). Its key is the seed's plus `number` times a Weyl constant. Upper halves are left
+    unmasked.
+    """
     counter_0, counter_1, counter_2, counter_3 = counter
     product_0 = (counter_0 & WORD_MASK) * MULTIPLIER_0
     product_1 = (counter_2 & WORD_MASK) * MULTIPLIER_1

@@ -18,9 +18,9 @@ the bootstrap at p_0 and never narrower than Student's own:
     p_above(r) = min(p_0, P(T_{n-1} > (m - r) / (s w))),      w = max(1, q_{1-p_0}(T*) / t_{1-p_0}(n - 1))
 
 Measured: non-coverage of the 95 % interval in 20,000 draws each (standard error 0.15 to 0.23 %), hierarchical as
-n x 2 x 2. Skewed: chi-square with 2 degrees of freedom; nearly all its misses are upper bounds that are too low, so that
-"below" is said too easily, and the more so at the smaller levels that several claims share. Hence eight units or more
-wherever values may be skewed.
+n x 2 x 2. Skewed: chi-square with 2 degrees of freedom; nearly all its misses are upper bounds that are too low, so
+that "below" is said too easily, and the more so at the smaller levels that several claims share. Hence eight units or
+more wherever values may be skewed.
 
                             n = 3      5      8     20
     normal, flat             4.6 %  5.2 %  5.2 %  4.9 %
@@ -152,7 +152,12 @@ class Mean(Evidence):
     def _bound(self, side: int, alpha: float) -> float:
         """lower for side 1, upper for side -1: the most extreme r whose p-value is at most alpha."""
         check_alpha(alpha)
-        beyond = math.floor(alpha * (len(self._candidates) + 1) * (1 + 1e-12)) - 1  # how many may lie beyond the bound
+        resolution = len(self._candidates) + 1
+        beyond = round(
+            alpha * resolution
+        )  # how many may lie beyond the bound: the most with (1 + beyond) / (B + 1) <= alpha
+        while (1 + beyond) / resolution > alpha:  # as `_p` rounds it
+            beyond -= 1
         if beyond >= TAIL:
             return self._candidate(side, beyond)
         reach = self._widening(side) * student_quantile(alpha, self.student.n - 1)

@@ -1,0 +1,197 @@
+"""The command line. Each command imports what it needs when it is called, so that `--help` imports next to nothing.
+
+Exit codes: 0 done, 1 some runs failed, 2 wrong config or usage, 3 stopped at the time limit, 130 interrupted. What a
+user can put right is said in plain lines on stderr, without a traceback.
+"""
+
+import os
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+
+import typer
+
+RUN_FAILED, USAGE, TIME_LIMIT, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="testbed",
+    help="A laboratory for claims about entropy, context length and attention temperature in language models.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+RESULTS = typer.Option(Path("results"), "--results", metavar="DIR", help="folder of the results")
+SCALE = typer.Option("laptop", "--scale", metavar="SCALE", help="smoke, laptop, gpu or full")
+DEVICE = typer.Option("cpu", "--device", metavar="DEVICE", help="cpu or cuda")
+TIME = typer.Option(None, "--time-limit", metavar="TIME", help="stop cleanly after 90s, 8m or 2h (a bare number: s)")
+PLUGIN = typer.Option([], "--plugin", metavar="FILE", help="a plugin of the run, where it has moved")
+
+
+@app.command()
+def run(
+    config: str = typer.Argument(metavar="CONFIG", help="a config file, or the name of a shipped one"),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="keys to change, such as delta=0.01"),
+    grid: list[str] = typer.Option([], "--grid", metavar="KEY=V1,V2", help="run every value; repeat for a product"),
+    scale: str = SCALE,
+    device: str = DEVICE,
+    results: Path = RESULTS,
+    time_limit: str | None = TIME,
+    dry_run: bool = typer.Option(False, "--dry-run", help="only say how much there is to do"),
+) -> int:
+    """Run a study, judge it, and write figures and report. Started again, it goes on where it was."""
+    from testbed.commands.run import dry_run_config, run_config
+
+    if dry_run:
+        return dry_run_config(config, overrides or [], grid, scale, results)
+    return run_config(config, overrides or [], grid, scale, device, results, time_limit)
+
+
+@app.command()
+def demo(
+    device: str = DEVICE,
+    results: Path = RESULTS,
+    time_limit: str | None = TIME,
+) -> int:
+    """Run the demonstration, the study optimal_context at laptop scale: some minutes on two cores."""
+    from testbed.commands.run import run_config
+
+    return run_config("optimal_context", [], [], "laptop", device, results, time_limit)
+
+
+@app.command("list")
+def list_all() -> int:
+    """List studies, sources, methods and shipped configs."""
+    from testbed.commands.describe import list_everything
+
+    return list_everything()
+
+
+@app.command()
+def keys(
+    name: str = typer.Argument(metavar="NAME", help="a study, a config file, or the type of a source or method"),
+) -> int:
+    """List every config key with its type, default and meaning."""
+    from testbed.commands.describe import list_keys
+
+    return list_keys(name)
+
+
+@app.command()
+def status(results: Path = RESULTS) -> int:
+    """Say what a results folder holds: records, runs, failures with their errors."""
+    from testbed.commands.results import show_status
+
+    return show_status(results)
+
+
+@app.command()
+def figures(
+    results: Path = RESULTS,
+    gallery: Path | None = typer.Option(None, "--gallery", metavar="DIR", help="also write the gallery, into DIR"),
+    plugin: list[Path] = PLUGIN,
+) -> int:
+    """Redo figures and verdicts from the records, without training."""
+    from testbed.commands.results import redo_figures
+
+    return redo_figures(results, gallery, plugin)
+
+
+@app.command()
+def report(results: Path = RESULTS, plugin: list[Path] = PLUGIN) -> int:
+    """Redo the report, with its figures and verdicts, from the records, without training."""
+    from testbed.commands.results import redo_report
+
+    return redo_report(results, plugin)
+
+
+@app.command()
+def calibrate(
+    config: str = typer.Argument(metavar="STUDY", help="a study, a config file, or the name of a shipped one"),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="keys to change"),
+    scale: str = SCALE,
+    draws: int = typer.Option(1000, "--draws", min=1, metavar="N", help="draws of each planted world"),
+    results: Path = RESULTS,
+) -> int:
+    """Try a study's judge on planted worlds, whose right verdicts are known, and print its confusion table."""
+    from testbed.commands.calibrate import calibrate_study
+
+    return calibrate_study(config, overrides or [], scale, draws, results)
+
+
+@app.command()
+def doctor(results: Path = RESULTS) -> int:
+    """Check the installation, the processor, the GPU and the results folder, and say how to cure what is wrong."""
+    from testbed.commands.doctor import examine
+
+    return examine(results)
+
+
+def main() -> None:
+    """Run the command that sys.argv asks for; always raises SystemExit."""
+    try:
+        status = call(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed into the pipe at exit
+        status = 0
+    raise SystemExit(status)
+
+
+def call(arguments: list[str]) -> int:
+    """The exit code of a command; what a user can put right is said on stderr."""
+    try:
+        status = app(arguments or ["--help"], prog_name="testbed", standalone_mode=False)
+        if status == INTERRUPTED:  # what some versions of typer make of Ctrl-C; others raise Abort
+            return _interrupted()
+        return status if isinstance(status, int) else 0
+    except KeyboardInterrupt:
+        return _interrupted()
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # typer makes a failure of it
+            return 0
+        raise
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if type(error).__name__ == "Abort":
+            return _interrupted()
+        if hasattr(
+            error, "format_message"
+        ):  # typer's errors of usage; whether click lies beneath depends on its version
+            say(_usage_message(error))
+            return USAGE
+        from testbed.core.errors import TestbedError
+
+        if not isinstance(error, TestbedError):
+            raise
+        say(str(error))
+        return TIME_LIMIT if type(error).__name__ == "TimeLimitReached" else USAGE
+
+
+def say(message: str) -> None:
+    """Lines on stderr, each headed by the program's name."""
+    for line in message.splitlines():
+        print(f"testbed: {line}", file=sys.stderr, flush=True)
+
+
+def _interrupted() -> int:
+    say("interrupted; the same command goes on from here")
+    return INTERRUPTED
+
+
+def _usage_message(error: Exception) -> str:
+    """One line, with the nearest option for one that there is not, and where the help is."""
+    message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    given = getattr(error, "option_name", None)
+    if context is not None and given is not None:
+        known = [option for parameter in context.command.params for option in parameter.opts if option[0] == "-"]
+        close = get_close_matches(given, known, n=1)
+        message = f"there is no option {given}" + (f"; did you mean {close[0]}?" if close else "")
+    path = context.command_path if context is not None else "testbed"
+    return f"{message}; see {path} --help"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The committed gallery: `figures/<study>/<scale>/` with figures, their numbers and `verdicts.json`, and an index page.
+
+A study that ran at two scales has two folders, so a quick run never replaces a long one. The index is made from the
+`verdicts.json` files alone: writing one study leaves the others as they are.
+"""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from testbed.core import StoreError
+from testbed.report.html import figure_size
+from testbed.report.ledger import Entry, Line, ledger
+from testbed.report.render import SUFFIXES
+from testbed.report.verdicts import FILE_NAME, read_verdicts, write_verdicts
+from testbed.report.wording import SYMBOLS, estimate_and_interval, p_value, region_text, with_unit
+from testbed.studies import SCALES
+
+INDEX = "README.md"
+
+
+def write_gallery(entries: Sequence[Entry], folder: Path) -> Path:
+    """Put these entries into the gallery and rebuild its index; returns the index.
+
+    An entry replaces the figures, CSVs and verdicts in its own `<study>/<scale>[-<label>]/`, and nothing else. Raises
+    StoreError if that folder holds such files but no `verdicts.json`: then it isn't the gallery's.
+    """
+    ledger(entries)  # refuses two entries of one name
+    for entry in entries:
+        _replace(entry, folder / entry.study / entry.folder_name)
+    index = folder / INDEX
+    index.write_text(index_text(read_gallery(folder), folder), encoding="utf-8", newline="\n")
+    return index
+
+
+def read_gallery(folder: Path) -> list[Entry]:
+    """Every entry of the gallery, by study and from the smallest scale up."""
+    found = [read_verdicts(path) for path in folder.glob(f"*/*/{FILE_NAME}")]
+    return sorted(found, key=lambda entry: (entry.study, SCALES.index(entry.run.scale), entry.label))
+
+
+def _replace(entry: Entry, target: Path) -> None:
+    """Read everything before anything is removed: the figures may come from this very folder."""
+    contents = {one.path(suffix).name: one.path(suffix).read_bytes() for one in entry.figures for suffix in SUFFIXES}
+    old = [path for path in sorted(target.glob("*")) if path.suffix in SUFFIXES] if target.is_dir() else []
+    if old and not (target / FILE_NAME).is_file():
+        raise StoreError(
+            f"{target} holds {old[0].name} but no {FILE_NAME}, so it is no folder of a gallery; move it away"
+        )
+    write_verdicts(entry, target / FILE_NAME)
+    for path in old:
+        if path.name not in contents:
+            path.unlink()
+    for name, content in contents.items():
+        (target / name).write_bytes(content)
+
+
+# ------------------------------------------------------------------------------------------------ the index
+def index_text(entries: Sequence[Entry], folder: Path) -> str:
+    """The index in GitHub's Markdown: verdicts in word and symbol, every figure with its caption and provenance."""
+    lines = ledger(entries)
+    parts = [
+        "# Figures and verdicts",
+        "Each claim is held against sources whose entropies are known exactly. It **holds** if the whole confidence "
+        "interval lies in the region named before the run, **fails** if it lies outside, and is **undecided** "
+        "otherwise. One folder a study and scale: every figure as PDF and PNG, with the numbers behind it as CSV, and "
+        f"the verdicts as `{FILE_NAME}`. This page is made by the program, from those files.",
+        "\n".join(
+            f"- [{_text(entry.title)}](#{entry.slug.lower()}), {entry.run.scale}: {_tally(entry)}" for entry in entries
+        ),
+    ]
+    for entry in entries:
+        parts += _section(entry, [line for line in lines if line.entry is entry], folder)
+    if entries:
+        parts.append(
+            "p: raw for this claim alone; adjusted within the study (Holm), on which the verdict rests; adjusted over "
+            f"all {len(lines)} verdicts of this page (Benjamini–Hochberg)."
+        )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(entry: Entry, lines: Sequence[Line], folder: Path) -> list[str]:
+    run = entry.run
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    records = ", ".join(f"{count} {status}" for status, count in run.records.items())
+    parts = [
+        f'<a id="{escape(entry.slug.lower())}"></a>',
+        f"## {_text(entry.title)} ({_text(entry.folder_name)})",
+        *map(_text, entry.question),
+    ]
+    if entry.failed_checks:
+        parts.append(f"**This study is void: a check failed ({_text(', '.join(entry.failed_checks))}).**")
+    parts += [
+        _table(lines),
+        "\n".join(
+            f"- check {'✓ passed' if check.passed else '✗ **failed**'}: {_text(check.name)}"
+            + (f" ({_text(check.detail)})" if check.detail else "")
+            for check in entry.judgement.checks
+        ),
+        "\n".join(f"- {_text(note)}" for note in entry.judgement.notes),
+    ]
+    for one in entry.figures:
+        base = quote(f"{entry.study}/{entry.folder_name}/{one.name}")
+        width, _ = figure_size(folder / entry.study / entry.folder_name / f"{one.name}.png")
+        parts.append(f'<img src="{base}.png" width="{width}" alt="{escape(one.alt)}">')
+        title = f"**{_text(one.title.rstrip('.'))}.** " if one.title else ""
+        parts.append(f"{title}{_text(one.caption)} ([PDF]({base}.pdf), [CSV]({base}.csv))")
+    command = run.command.replace("```", "")
+    parts.append(
+        f"Scale {run.scale}; {_text(', '.join(run.devices)) or 'device unknown'}; {run.when}; "
+        f"{_text(versions) or 'versions unknown'}; records: {records or 'none'}; "
+        f"[{FILE_NAME}]({quote(f'{entry.study}/{entry.folder_name}/{FILE_NAME}')}). To do it again:"
+    )
+    parts.append(f"```sh\n{command}\n```")
+    return parts
+
+
+def _table(lines: Sequence[Line]) -> str:
+    rows = [
+        "| verdict | claim | estimate and interval | must lie in | n | p raw | p study | p ledger |",
+        "|---|---|---|---|--:|--:|--:|--:|",
+    ]
+    for line in lines:
+        verdict, claim = line.verdict, line.verdict.claim
+        estimate, interval = estimate_and_interval(verdict)
+        interval = "exact" if verdict.n_independent is None else interval
+        ours = "" if claim.reading == "quoted" else "<br>(our reading)"
+        place = ", ".join(part for part in (claim.paper, claim.place) if part)
+        rows.append(
+            f"| {SYMBOLS[verdict.verdict]} **{verdict.verdict}**{ours} "
+            f"| {_text(claim.statement)}<br>{_text(claim.id)}, {_text(place)} "
+            f"| {_text(with_unit(estimate, claim.unit))}<br>{_text(interval)} | {_text(region_text(claim.region))} "
+            f"| {'exact' if verdict.n_independent is None else verdict.n_independent} "
+            f"| {_text(p_value(verdict.p_decisive))} | {_text(p_value(verdict.p_adjusted))} "
+            f"| {_text(p_value(line.p_ledger))} |"
+        )
+    return "\n".join(rows) if lines else ""
+
+
+def _tally(entry: Entry) -> str:
+    words = [verdict.verdict for verdict in entry.judgement.verdicts]
+    return (
+        ", ".join(f"{SYMBOLS[word]} {words.count(word)} {word}" for word in SYMBOLS if word in words) or "no verdicts"
+    )
+
+
+def _text(text: str) -> str:
+    """Words as they are: nothing in them is read as Markdown, HTML, a table's bar or a formula.
+
+    >>> print(_text("l*_delta <= k | $p$"))
+    l\\*\\_delta &lt;= k \\| \\$p\\$
+    """
+    marked = re.sub(r"([\\`*_\[\]|$~#])", r"\\\1", text.replace("\n", " "))
+    return escape(marked, quote=False)

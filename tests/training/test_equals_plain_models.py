@@ -1,0 +1,114 @@
+"""An ensemble trains as E separate models would: gradients, AdamW steps and losses equal to 2e-6 relative in float32."""
+
+import pytest
+import torch
+from plain_transformer import PlainTraining, PlainTransformer, loss_and_gradients
+
+from testbed.models import ModelConfig
+from testbed.sources import MarkovSource
+from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
+from testbed.training.ensemble import Ensemble
+
+TOLERANCE = 2e-6
+FLOOR = 2e-7
+"""A few roundings of one: a gradient is a mean of terms of order one, which may nearly cancel (one context, l = 0)."""
+EPSILON = 1e-4
+"""g / (|g| + epsilon) turns rounding of the smallest gradients into whole steps where epsilon is at its default; the
+optimiser alone is compared at its default in test_optimiser.py."""
+STEPS = 3
+SOURCES = [MarkovSource.random(vocab_size=3, order=2, concentration=0.7, seed=seed) for seed in range(2)]
+
+
+def members(batch: str, loss: str, positions: str, tied: bool, depth: int, n_targets: int | None = 70):
+    """Members that differ in everything that may differ, context lengths included."""
+    model = ModelConfig(width=12, depth=depth, heads=2, tied_head=tied, methods=(positions,))
+    different = [
+        {"context_length": 3, "learning_rate": 1e-3, "weight_decay": 0.1, "clip": 1.0, "data_seed": 0},
+        {"context_length": 0, "learning_rate": 4e-4, "weight_decay": 0.0, "clip": None, "data_seed": 0},
+        {"context_length": 3, "learning_rate": 2e-3, "weight_decay": 1.0, "clip": 0.05, "data_seed": 7},
+        {"context_length": 1, "learning_rate": 3e-3, "weight_decay": 0.01, "clip": 0.3, "data_seed": 0},
+    ]
+    return [
+        TrainingSpec(
+            source=SOURCES[i % 2],
+            context_length=one["context_length"],
+            data=DataConfig(
+                n_targets=n_targets and n_targets + 13 * i,
+                max_context=3,
+                targets_per_sequence=1 + i,
+                batch=batch,
+                targets_per_step=9,
+                seed=one["data_seed"],
+            ),
+            model=model,
+            optimiser=OptimiserConfig(
+                learning_rate=one["learning_rate"],
+                weight_decay=one["weight_decay"],
+                clip=one["clip"],
+                steps=STEPS,
+                warmup_steps=2,
+                final_fraction=0.1,
+                epsilon=EPSILON,
+            ),
+            loss=loss,
+            initial_seed=i,
+        )
+        for i, one in enumerate(different)
+    ]
+
+
+def named_rows(ensemble: Ensemble, rows_EP: torch.Tensor, member: int) -> dict[str, torch.Tensor]:
+    row = int(ensemble.row_of[member])
+    return {name: view[0] for name, view in ensemble.model.layout.views(rows_EP[row : row + 1]).items()}
+
+
+def assert_close(ours: dict[str, torch.Tensor], plain: dict[str, torch.Tensor], what: str, floor: float = 0.0) -> None:
+    """Per weight tensor, relative to its norm, plus an absolute `floor`."""
+    assert set(ours) == set(plain)
+    for name, expected in plain.items():
+        difference = (ours[name] - expected).norm().item()
+        allowed = TOLERANCE * expected.norm().item() + floor
+        assert difference <= allowed, f"{what} {name}: {difference:.1e} > {allowed:.1e}"
+
+
+@pytest.mark.parametrize(
+    "batch, loss, positions, tied, depth",
+    [
+        ("sampled", "last", "rope", False, 2),
+        ("sampled", "all", "rope", True, 2),
+        ("sampled", "all", "learned", False, 1),
+        ("sampled", "last", "learned", True, 3),
+        ("sampled", "all", "nope", False, 3),
+        ("distinct", "last", "rope", False, 2),
+        ("distinct", "last", "learned", True, 1),
+        ("distinct", "last", "nope", False, 3),
+    ],
+)
+def test_gradients_and_steps_equal_separate_models(batch, loss, positions, tied, depth):
+    """Different learning rates, decays, clips, context lengths, sources, datasets; the windows are drawn by loops."""
+    specs = members(batch, loss, positions, tied, depth)
+    compare(specs)
+
+
+def test_the_exact_law_as_dataset_equals_enumeration():
+    compare(members("distinct", "last", "rope", False, 2, n_targets=None), steps=2)
+
+
+def compare(specs: list[TrainingSpec], steps: int = STEPS) -> None:
+    ensemble = Ensemble(specs)
+    plain = [PlainTraining(spec, named_rows(ensemble, ensemble.weights_EP, i)) for i, spec in enumerate(specs)]
+    for step in range(steps):
+        at_equal_weights = [
+            loss_and_gradients(
+                PlainTransformer(spec).load(named_rows(ensemble, ensemble.weights_EP, i)), spec, step
+            )
+            for i, spec in enumerate(specs)
+        ]
+        losses = ensemble.losses_and_gradients(step)
+        gradients = ensemble.gradients_EP.clone()
+        ensemble.optimiser.step(step, ensemble.alive_E)
+        for i, ((loss, gradient), trained) in enumerate(zip(at_equal_weights, plain, strict=True)):
+            assert losses[ensemble.row_of[i]].item() == pytest.approx(loss, rel=TOLERANCE)
+            assert_close(named_rows(ensemble, gradients, i), gradient, f"step {step}, member {i}, gradient of", FLOOR)
+            trained.step(step)
+            assert_close(named_rows(ensemble, ensemble.weights_EP, i), trained.model.weights(), f"{step}, member {i},")
