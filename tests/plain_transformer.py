@@ -1,4 +1,4 @@
-"""The slow, obvious twin of an ensemble member: one nn.Module, one member, torch's own optimiser, Python loops for data."""
+"""The slow, obvious twin of an ensemble member: a plain nn.Module, torch's own optimiser, loops for data."""
 
 import itertools
 import math
@@ -130,12 +130,9 @@ def plain_targets(spec: TrainingSpec, step: int) -> list[tuple[list[int], int]]:
         index = [int(one * data.n_targets) for one in u]
     else:
         raise ValueError("an endless stream is tested by its own properties")
-    length = data.max_context + S
-    rows = {}
+    rows = spec.source.sample(max(index) // S + 1, data.max_context + S, seed=data.seed).tolist()
     windows = []
     for i in index:
-        if i // S not in rows:
-            rows[i // S] = spec.source.sample(1, length, seed=data.seed, first_sequence=i // S)[0].tolist()
         sequence, at = rows[i // S], data.max_context + i % S
         windows.append((sequence[at - spec.context_length : at], sequence[at]))
     return windows

@@ -61,7 +61,7 @@ def test_weight_decay_applies_to_the_matrices_alone():
 
 
 def test_initial_spread_is_the_stated_one():
-    """Standard deviation of each of about 10^4 normal entries within 5 standard errors: false alarm about 1e-5 in all."""
+    """Standard deviation of every normal weight within 5 standard errors: false alarm about 1e-5 in all."""
     layout = Transformer(ModelConfig(width=64, depth=2), vocab_size=150, train_length=4).layout
     views = layout.views(layout.initial_row(0)[None])
     for entry in layout.entries:

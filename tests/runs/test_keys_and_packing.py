@@ -101,8 +101,8 @@ def test_each_training_once_in_ensembles_of_one_shape_below_the_caps(n: int, cap
 
 def test_positions_of_a_training() -> None:
     spec = trained(steps=5).training
-    assert training_positions(spec) == 5 * (64 * 1 + POSITIONS_OF_OVERHEAD)
-    assert training_positions(spec.replace(context_length=1)) == 5 * (64 * 2 + POSITIONS_OF_OVERHEAD)
+    assert training_positions(spec) == 5 * (8 * 1 + POSITIONS_OF_OVERHEAD)
+    assert training_positions(spec.replace(context_length=1)) == 5 * (8 * 2 + POSITIONS_OF_OVERHEAD)
     distinct = spec.replace(data=spec.data.replace(batch="distinct"), context_length=1)
     assert training_positions(distinct) == 5 * (3 * 2 + POSITIONS_OF_OVERHEAD)
 

@@ -132,7 +132,9 @@ def test_context_laws_enumerate_the_stationary_process(shape, seed, length):
     words = block_law(source, length)
     assert law.probabilities == pytest.approx([words[tuple(int(x) for x in c)] for c in law.contexts], abs=1e-11)
     entropies = -np.sum(law.laws * np.log(law.laws), axis=1)
-    assert law.probabilities @ entropies == pytest.approx(float(source.conditional_entropies(length).value[-1]), abs=1e-11)
+    assert law.probabilities @ entropies == pytest.approx(
+        float(source.conditional_entropies(length).value[-1]), abs=1e-11
+    )
 
 
 def test_forbidden_words_are_left_out_of_the_contexts():

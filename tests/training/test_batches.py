@@ -63,7 +63,7 @@ def test_a_step_depends_on_the_step_alone_not_on_the_steps_before():
 
 @pytest.mark.parametrize("per", [1, 3])
 def test_an_endless_stream_never_repeats_a_target(monkeypatch, per):
-    """Every request to the source is recorded: rows don't overlap, lie in the training stream, and each is used once."""
+    """Every request to the source is recorded: rows don't overlap, and every target is used once."""
     asked = []
     sample = IIDSource.sample
 

@@ -1,4 +1,4 @@
-"""An ensemble trains as E separate models would: gradients, AdamW steps and losses equal to 2e-6 relative in float32."""
+"""An ensemble trains as E separate models would: losses, gradients and AdamW steps equal to 2e-6 in float32."""
 
 import pytest
 import torch
@@ -99,9 +99,7 @@ def compare(specs: list[TrainingSpec], steps: int = STEPS) -> None:
     plain = [PlainTraining(spec, named_rows(ensemble, ensemble.weights_EP, i)) for i, spec in enumerate(specs)]
     for step in range(steps):
         at_equal_weights = [
-            loss_and_gradients(
-                PlainTransformer(spec).load(named_rows(ensemble, ensemble.weights_EP, i)), spec, step
-            )
+            loss_and_gradients(PlainTransformer(spec).load(named_rows(ensemble, ensemble.weights_EP, i)), spec, step)
             for i, spec in enumerate(specs)
         ]
         losses = ensemble.losses_and_gradients(step)

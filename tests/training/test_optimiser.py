@@ -86,7 +86,9 @@ def test_schedule_by_hand():
         assert learning_rate_factor(step, config) == pytest.approx(factor)
 
 
-@pytest.mark.parametrize("poison", ["nan gradient", "infinite gradient", "overflowing update", "overflowing decay", "dead"])
+@pytest.mark.parametrize(
+    "poison", ["nan gradient", "infinite gradient", "overflowing update", "overflowing decay", "dead"]
+)
 def test_a_dying_row_keeps_its_weights_and_leaves_its_neighbours_alone(poison):
     normal = OptimiserConfig(learning_rate=0.01)
     faults = {

@@ -36,7 +36,9 @@ def test_windows_equal_a_loop_and_never_cross_a_sequence(n, longest, per, seed, 
 @settings(max_examples=40)
 @given(**sizes, more=st.integers(0, 40))
 def test_smaller_datasets_are_prefixes_of_larger_ones(n, longest, per, seed, more):
-    small, large = (TargetSet.draw(SOURCE, "train", seed, size, longest, per).windows(longest) for size in (n, n + more))
+    small, large = (
+        TargetSet.draw(SOURCE, "train", seed, size, longest, per).windows(longest) for size in (n, n + more)
+    )
     for a, b in zip(small, large, strict=True):
         assert np.array_equal(a, b[:n])
 

@@ -2,8 +2,8 @@
 
 Every token is one random word, one load from the alias table and a dozen integer operations; the next load waits for
 the token. So LANES chains walk in lockstep, which hides that wait, and a step is two loops over lanes: one of scalar
-loads, and one that LLVM vectorises whole (no branch, no load by index). Random words come in tiles that stay close to the
-first-level cache, and tokens are packed into 32-bit words and stored one cache line a chain.
+loads, and one that LLVM vectorises whole (no branch, no load by index). Random words come in tiles small enough for the
+nearest caches, and tokens are packed into 32-bit words and stored one cache line a chain.
 
 The table has one row of 2^c columns a state. A state, the last k tokens, is a row number in one of two layouts:
 

@@ -86,19 +86,18 @@ def untrained_cells(study: "OptimalContext", arm: Arm) -> Iterator[Cell]:
 
 
 def corner_cells(study: "OptimalContext", arm: Arm, learning_rate: float) -> Iterator[Cell]:
-    """Extreme l and extreme D at one learning rate, on the tuning's own kernels and seeds."""
+    """Extreme l and extreme D at one learning rate, and extreme l on an endless stream, on the tuning's own kernels."""
     for kernel in range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_kernels):
-        for size in dict.fromkeys((arm.sizes[0], arm.sizes[-1])):
+        for size in (*dict.fromkeys((arm.sizes[0], arm.sizes[-1])), None):
             for length in (arm.lengths[0], arm.lengths[-1]):
                 yield member_cell(study, arm, "tuning", learning_rate, size, length, kernel)
 
 
 def judged_cells(study: "OptimalContext", arm: Arm, learning_rate: float) -> Iterator[Cell]:
-    """Every (kernel, draw, init, D, l), and one member on an endless stream at each l and endless kernel."""
+    """Every (kernel, draw, init, D, l), and one member on an endless stream at each kernel and l."""
     for kernel in range(study.kernels_of(arm)):
         for length in arm.lengths:
-            if kernel < study.n_endless_kernels:
-                yield member_cell(study, arm, "endless", learning_rate, None, length, kernel)
+            yield member_cell(study, arm, "endless", learning_rate, None, length, kernel)
             for draw in range(study.n_draws):
                 for init in range(study.n_inits):
                     for size in arm.sizes:
@@ -110,9 +109,14 @@ def tuned_learning_rate(
 ) -> tuple[float | None, list[Cell]]:
     """The arm's learning rate, or None and the tuning cells still to be run.
 
-    For each corner (l, D): regret(lr) = held-out cross-entropy less its least over the grid, divided by its largest.
-    Corners where no choice matters by more than half of delta are left out. The least mean regret over corners is
-    chosen, the smaller rate where two agree; a choice at the grid's edge extends the grid by a factor 3, twice at most.
+    1. A rate is left out where training would be the bottleneck: on an endless stream, at an extreme l and on some
+       kernel, its held-out cross-entropy is over delta / 2 above the best rate's.
+    2. For each corner (l, D), regret(lr) = held-out cross-entropy less its least over the grid, divided by its largest;
+       corners where no choice matters by more than delta / 2 are left out. The least mean regret over corners is
+       chosen, the smaller rate where two agree.
+    3. A choice at the grid's edge extends the grid by a factor 3, and the rule starts again, `max_extensions` times.
+
+    Held-out cross-entropy alone is used, never the truth, and only kernels and seeds that no verdict sees.
     """
     rates = list(study.tuning.learning_rates)
     for extension in range(study.tuning.max_extensions + 1):
@@ -131,20 +135,26 @@ def tuned_learning_rate(
 
 def _least_regret(records: dict[float, list[Record]], delta: float) -> float:
     rates = sorted(records)
-    corners: dict[tuple[object, object], np.ndarray] = {}
-    for column, rate in enumerate(rates):
+    losses: dict[tuple[object, object], dict[object, list[float]]] = {}  # (D, l) -> kernel -> loss at each rate
+    for rate in rates:
         for record in records[rate]:
-            corner = (record.probe["context_length"], record.probe["n_targets"])
-            heldout = record.metrics["heldout"]
-            loss = float(heldout) if isinstance(heldout, float) and record.status == "done" else np.inf
-            corners.setdefault(corner, np.zeros(len(rates)))[column] += loss
-    n_each = len(next(iter(records.values()))) / len(corners)
+            p, loss = record.probe, record.metrics["heldout"]
+            diverged = record.status != "done" or not isinstance(loss, float) or not np.isfinite(loss)
+            of_kernel = losses.setdefault((p["n_targets"], p["context_length"]), {}).setdefault(p["kernel"], [])
+            of_kernel.append(np.inf if diverged else float(loss))  # type: ignore[arg-type]
+    regrets = {corner: _regret(np.array(list(of_kernel.values()))) for corner, of_kernel in losses.items()}
+    sound = np.all([regret.max(axis=0) <= delta / 2 for (size, _), regret in regrets.items() if size is None], axis=0)
     normalised = []
-    for losses in corners.values():
-        regret = (losses - losses.min()) / n_each
-        finite = regret[np.isfinite(regret)]
-        if finite.max() > delta / 2 or len(finite) < len(regret):
-            normalised.append(np.where(np.isfinite(regret), regret / max(finite.max(), 1e-300), 2.0))
-    if not normalised:
-        return rates[len(rates) // 2]
-    return rates[int(np.argmin(np.mean(normalised, axis=0)))]
+    for (size, _), regret in regrets.items():
+        mean = regret.mean(axis=0)
+        worst = mean[sound].max(initial=0.0)
+        if size is not None and worst > delta / 2:
+            normalised.append(mean / worst)
+    score = np.mean(normalised, axis=0) if normalised else np.abs(np.arange(len(rates)) - (len(rates) - 1) / 2)
+    return rates[int(np.argmin(np.where(sound, score, np.inf)))]
+
+
+def _regret(losses: np.ndarray) -> np.ndarray:
+    """(kernels, rates): loss less the least over rates; infinite where a member diverged."""
+    least = losses.min(axis=1, keepdims=True)
+    return np.where(np.isfinite(losses), losses - np.where(np.isfinite(least), least, 0.0), np.inf)

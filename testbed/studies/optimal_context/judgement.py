@@ -88,10 +88,7 @@ def arm_data(study: "OptimalContext", arm: Arm, records: Sequence[Record]) -> Ar
     try:
         members = [[[index["member", *row, d, n] for n in arm.lengths] for row in rows] for d in arm.sizes]
         references = [[index["reference", k, j, 0, d, None] for k in kernels for j in draws] for d in arm.sizes]
-        endless = [
-            [index["endless", kernel, 0, 0, None, n] for n in arm.lengths]
-            for kernel in range(min(study.n_endless_kernels, len(kernels)))
-        ]
+        endless = [[index["endless", kernel, 0, 0, None, n] for n in arm.lengths] for kernel in kernels]
     except KeyError:
         return None
 

@@ -34,7 +34,6 @@ class OptimalContext(Study):
     n_kernels: int = Field(8, ge=2, description="kernels of each arm: the independent replicates")
     n_draws: int = Field(1, ge=1, description="data draws of each kernel")
     n_inits: int = Field(1, ge=1, description="initialisations of each data draw")
-    n_endless_kernels: int = Field(2, ge=1, description="kernels on which the optimiser's own excess is measured")
     training: Training = Field(Training(), description="what all members share")
     tuning: Tuning = Field(Tuning(), description="how the learning rate of each arm is chosen")
     delta: float = Field(gt=0, description="smallest difference of losses that matters, nats; l* is reported within it")

@@ -1,0 +1,200 @@
+"""The study `optimal_context`: its grid, its rule for the learning rate, planted worlds, a smoke run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from testbed.core import ConfigError
+from testbed.runs import Cell, Record, Store, finished_records, pack, run
+from testbed.studies import load_studies
+from testbed.studies.judge import calibrate
+from testbed.studies.optimal_context import OptimalContext
+from testbed.studies.optimal_context.grid import TUNING_OFFSET, Probe, corner_cells, tuned_learning_rate
+from testbed.studies.optimal_context.measure import bayes_mixture, exact_excess
+from testbed.studies.optimal_context.worlds import perturbed_excess
+
+CONFIG = Path(__file__).parents[2] / "configs" / "optimal_context.toml"
+
+
+@pytest.fixture(scope="module")
+def smoke() -> OptimalContext:
+    (study,) = load_studies(CONFIG, "smoke")
+    assert isinstance(study, OptimalContext)
+    return study
+
+
+@pytest.fixture(scope="module")
+def finished(smoke, tmp_path_factory) -> list[Record]:
+    folder = tmp_path_factory.mktemp("results")
+    with Store(folder, writable=True) as store:
+        outcome = run(smoke, store)
+        assert not outcome.failed
+        again = run(smoke, store)
+        assert again.ran == 0
+        return list(finished_records(store, smoke).values())
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])
+def test_every_scale_builds_and_its_first_stage_is_named_without_training(scale):
+    (study,) = load_studies(CONFIG, scale)
+    cells = study.cells({})
+    assert len({cell.key for cell in cells}) == len(cells)
+    assert pack(cells, study.positions_per_ensemble)
+
+
+def test_all_context_lengths_of_a_replicate_share_targets_and_initial_weights(finished):
+    by_replicate: dict[tuple[object, ...], set[tuple[object, ...]]] = {}
+    for record in finished:
+        if record.probe["kind"] == "member":
+            spec = record.cell["training"]
+            p = record.probe
+            by_replicate.setdefault((p["arm"], p["kernel"], p["draw"], p["n_targets"]), set()).add(
+                (spec["data"]["seed"], spec["data"]["n_targets"], spec["initial_seed"], spec["data"]["max_context"])
+            )
+    assert by_replicate
+    assert all(len(shared) == 1 for shared in by_replicate.values())
+
+
+def test_replicates_and_tuning_share_no_seed(smoke):
+    arm = smoke.arms[0]
+    judged = {arm.kernel(k).content_key for k in range(smoke.n_kernels)}
+    tuning = {cell.training.source.content_key for cell in corner_cells(smoke, arm, 1e-3)}
+    seeds = {cell.training.data.seed for cell in corner_cells(smoke, arm, 1e-3)}
+    assert len(judged) == smoke.n_kernels
+    assert not judged & tuning
+    assert min(seeds) > TUNING_OFFSET
+
+
+def fake_tuning(study: OptimalContext, losses: dict[float, float]) -> dict[str, Record]:
+    """Records of every corner cell, with a held-out loss that depends on the rate alone."""
+    finished = {}
+    for arm in study.arms:
+        for rate, loss in losses.items():
+            for cell in corner_cells(study, arm, rate):
+                finished[cell.key] = Record(cell.key, "x", cell.resolved(), "done", {"heldout": loss})
+    return finished
+
+
+def test_the_learning_rate_with_least_regret_is_chosen(smoke):
+    study = smoke.replace(tuning=smoke.tuning.replace(max_extensions=2))
+    arm = study.arms[0]
+    assert tuned_learning_rate(study, arm, {})[0] is None
+    low, middle, high = study.tuning.learning_rates
+    assert tuned_learning_rate(study, arm, fake_tuning(study, {low: 1.2, middle: 1.0, high: 1.1}))[0] == middle
+    rate, cells = tuned_learning_rate(study, arm, fake_tuning(study, {low: 1.2, middle: 1.1, high: 1.0}))
+    assert rate is None  # the edge was chosen: the grid grows
+    assert {cell.training.optimiser.learning_rate for cell in cells} == {low, middle, high, high * 3}
+    extended = fake_tuning(study, {low: 1.2, middle: 1.1, high: 1.0, high * 3: 1.3})
+    assert tuned_learning_rate(study, arm, extended)[0] == high
+
+
+def test_a_diverging_learning_rate_is_not_chosen(smoke):
+    arm = smoke.arms[0]
+    low, middle, high = smoke.tuning.learning_rates
+    records = fake_tuning(smoke, {low: 1.2, middle: 1.1, high: 0.9})
+    for cell in corner_cells(smoke, arm, high):
+        records[cell.key] = Record(cell.key, "x", cell.resolved(), "diverged", {"heldout": 0.9})
+    assert tuned_learning_rate(smoke, arm, records)[0] == middle
+
+
+def test_a_rate_at_which_training_is_the_bottleneck_is_not_chosen(smoke):
+    """However well it does on the corners: a small rate that generalises by not learning is no tuning."""
+    arm = smoke.arms[0]
+    low, middle, high = smoke.tuning.learning_rates
+    records = fake_tuning(smoke, {low: 1.0, middle: 1.1, high: 1.2})
+    assert tuned_learning_rate(smoke, arm, records)[0] == low
+    for cell in corner_cells(smoke, arm, low):
+        if cell.training.data.n_targets is None:
+            records[cell.key] = Record(cell.key, "x", cell.resolved(), "done", {"heldout": 1.2 + smoke.delta})
+    assert tuned_learning_rate(smoke, arm, records)[0] == middle
+
+
+def test_the_smoke_run_splits_every_loss(smoke, finished):
+    members = [record for record in finished if record.probe["kind"] == "member"]
+    assert len(members) == sum(smoke.n_kernels * len(arm.sizes) * len(arm.lengths) for arm in smoke.arms)
+    for record in members:
+        m = record.metrics
+        assert m["exact_evaluation"] is True
+        assert m["excess"] >= 0
+        assert m["loss"] == pytest.approx(m["bayes_risk"] + m["excess"])
+        assert abs(m["cross_entropy"] - m["loss"]) < 7 * m["cross_entropy_error"]
+        assert m["oracle_excess"] <= m["excess"] + 1e-12
+        assert len(record.arrays["path_step"]) <= 12
+
+
+def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
+    judgement = smoke.judge(finished)
+    assert [check.name for check in judgement.checks if not check.passed] == []
+    assert {verdict.claim.id for verdict in judgement.verdicts} == {claim.id for claim in smoke.claims()}
+    figures = smoke.figures(finished)
+    assert {"optimal_context", "excess_against_size", "loss_split_designed"} <= figures.keys()
+    for figure in figures.values():
+        assert figure.rows
+        assert "intervals" in figure.caption or "interval" in figure.caption
+
+
+def altered(record: Record, **metrics: object) -> Record:
+    return Record(
+        record.key, record.study, record.cell, record.status, record.metrics | metrics, record.arrays, record.provenance
+    )
+
+
+def test_missing_records_and_failed_checks_void_the_study(smoke, finished):
+    assert not smoke.judge([r for r in finished if r.probe["arm"] != "memoryless"]).verdicts
+    spoilt = [altered(r, largest_difference=1e-3) if r.probe["kind"] == "source" else r for r in finished]
+    judgement = smoke.judge(spoilt)
+    assert not judgement.checks[1].passed
+    assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
+
+
+def test_where_training_is_the_bottleneck_nothing_is_decided(smoke, finished):
+    limited = [altered(r, excess=0.5) if r.probe["kind"] == "endless" else r for r in finished]
+    verdicts = smoke.judge(limited).verdicts
+    assert {verdict.verdict for verdict in verdicts} == {"undecided"}
+
+
+def test_planted_worlds_are_recognised(smoke):
+    """24 replicates: no wrong verdict (seeded), and every world's own failure is seen at least once."""
+    (laptop,) = load_studies(CONFIG, "laptop")
+    confusion = calibrate(laptop.worlds(), n_replicates=24, n_draws=3, seed=1)
+    assert sum(row.wrong for row in confusion.rows) == 0
+    for row in confusion.rows:
+        if row.expected == "fails":
+            assert row.counts["fails"] > 0, (row.world, row.claim)
+    held = [row for row in confusion.rows if row.world == "table learner"]
+    assert all(row.counts["holds"] > 0 for row in held)
+
+
+def test_perturbed_laws_have_the_mean_excess_asked_for():
+    rng = np.random.default_rng(0)
+    laws = rng.dirichlet(np.ones(3), size=50)
+    weights = np.full(50, 1 / 50)
+    values = [perturbed_excess(weights, laws, 0.01, rng) for _ in range(400)]
+    assert min(values) > 0
+    assert np.mean(values) == pytest.approx(0.01, rel=0.1)
+
+
+def test_the_table_learner_and_the_mixture_are_exact(smoke):
+    source = smoke.arms[0].kernel(1)
+    k, v = source.order, source.vocab_size
+    counts = np.round(1e12 * source.kernel.reshape(-1, v)).astype(np.int64)
+    assert exact_excess(source, counts, k) == pytest.approx(0.0, abs=1e-9)
+    few = np.zeros((v**k, v), dtype=np.int64)
+    family = source.replace(seed=0).family().reshape(-1, v**k, v)
+    assert bayes_mixture(source, few) == pytest.approx(family.mean(axis=0))
+
+
+def test_configs_that_make_no_sense_are_refused(smoke):
+    with pytest.raises(ConfigError, match="role designed, must be one"):
+        smoke.replace(arms=smoke.arms[:1] * 2)
+    with pytest.raises(ConfigError, match="must rise"):
+        smoke.arms[0].replace(sizes=(30, 20))
+    with pytest.raises(ConfigError, match="no seed"):
+        smoke.arms[0].replace(source={"type": "iid", "vocab_size": 2})
+
+
+def test_probes_are_part_of_the_key():
+    one = Cell("s", 1, Probe(kind="source", arm="a", kernel=0))
+    assert one.key != Cell("s", 1, Probe(kind="source", arm="a", kernel=1)).key
+    assert one.key == Cell("s", 1, Probe(kind="source", arm="a", kernel=0, draw=0)).key
