@@ -10,6 +10,7 @@ benchmarks/README.md.
 """
 
 import argparse
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +23,11 @@ from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
 from testbed.training.batches import draw_training_targets, with_begin
 from testbed.training.ensemble import Ensemble
 
+Loss = Literal["last", "all"]
 VOCAB_SIZE, N_TARGETS, ROPE_BASE = 4, 4096, 10_000.0
 POSITIONS_A_CALL = 100_000
 """Positions that a candidate computes each time it is timed, about."""
-CASES = [  # members, width, positions, windows a step, loss, bar
+CASES: list[tuple[int, int, int, int, Loss, float | None]] = [  # members, width, positions, windows a step, loss, bar
     (1, 32, 32, 8, "all", 0.95),
     (1, 64, 32, 8, "all", 0.95),
     (1, 64, 64, 32, "all", 0.95),
@@ -44,17 +46,16 @@ class PlainBlock(nn.Module):
         self.qkv, self.attention_out = (nn.Linear(width, n, bias=False) for n in (3 * width, width))
         self.mlp_in, self.mlp_out = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turn: Tensor) -> Tensor:
         B, T, D = x.shape
         q, k, v = self.qkv(self.attention_norm(x)).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        a = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v, is_causal=True)
+        a = F.scaled_dot_product_attention(_rotate(q, turn), _rotate(k, turn), v, is_causal=True)
         x = x + self.attention_out(a.transpose(1, 2).reshape(B, T, D))
         return x + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x))))
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+def _rotate(x: Tensor, turn: Tensor) -> Tensor:
+    return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * turn).flatten(-2)
 
 
 class PlainModel(nn.Module):
@@ -68,13 +69,12 @@ class PlainModel(nn.Module):
         self.head = nn.Linear(config.width, VOCAB_SIZE, bias=False)
         half = config.width // config.heads // 2
         angle = torch.arange(n_positions)[:, None] * ROPE_BASE ** (-torch.arange(half) / half)
-        self.register_buffer("cos", angle.cos())
-        self.register_buffer("sin", angle.sin())
+        self.turn = torch.polar(torch.ones_like(angle), angle)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         x = self.embedding(tokens_BT)
         for block in self.blocks:
-            x = block(x, self.cos, self.sin)
+            x = block(x, self.turn)
         return self.head(self.final_norm(x))
 
     def loss(self, tokens_BT: Tensor, loss: str) -> Tensor:
@@ -118,13 +118,12 @@ class PlainLoop:
                 optimiser.step()
 
 
-def member_specs(n_members: int, width: int, positions: int, windows: int, loss: str) -> list[TrainingSpec]:
-    data = {"n_targets": N_TARGETS, "max_context": positions - 1, "targets_per_step": windows}
+def member_specs(n_members: int, width: int, positions: int, windows: int, loss: Loss) -> list[TrainingSpec]:
     return [
         TrainingSpec(
             source=MarkovSource.random(vocab_size=VOCAB_SIZE, order=2, seed=0),
             context_length=positions - 1,
-            data=DataConfig(**data, seed=seed),
+            data=DataConfig(n_targets=N_TARGETS, max_context=positions - 1, targets_per_step=windows, seed=seed),
             model=ModelConfig(width=width, depth=2, heads=width // 16),
             optimiser=OptimiserConfig(steps=1_000_000, weight_decay=0.01, learning_rate=1e-3 * (1 + seed / 100)),
             loss=loss,
@@ -134,7 +133,7 @@ def member_specs(n_members: int, width: int, positions: int, windows: int, loss:
     ]
 
 
-def measure(n_members: int, width: int, positions: int, windows: int, loss: str, rounds: int) -> tuple[float, float]:
+def measure(n_members: int, width: int, positions: int, windows: int, loss: Loss, rounds: int) -> tuple[float, float]:
     """Thousands of positions a second: (ensemble, loop)."""
     specs = member_specs(n_members, width, positions, windows, loss)
     ensemble = Ensemble(specs)
@@ -160,8 +159,9 @@ def check_equal(ensemble: Ensemble, loop: PlainLoop) -> None:
     for segment in ensemble.segments:
         tokens, targets = segment.draw(0)
         last = targets[..., None] if loop.loss == "last" else targets[..., -1:]
-        for row, windows in zip(range(segment.rows.start, segment.rows.stop), torch.cat([tokens, last], 2), strict=True):
-            member = int((ensemble.row_of == row).nonzero()[0][0])
+        for i, windows in enumerate(torch.cat([tokens, last], dim=2)):
+            row = segment.rows.start + i
+            member = ensemble.row_of.tolist().index(row)
             torch.testing.assert_close(loop.models[member].loss(windows, loop.loss), losses[row], rtol=1e-5, atol=1e-6)
 
 
@@ -182,10 +182,11 @@ def main() -> None:
     header = ["members", "width", "positions", "windows", "loss", "testbed", "plain loop", "ratio (bar)"]
     body = "\n\n".join(
         [
-            "`python -m benchmarks.training`: thousands of positions (windows x positions x members) a second of CPU time\n"
-            f"on one core, medians of {arguments.rounds} interleaved rounds; 2 blocks, rotary positions, sampled batches.\n"
-            "*plain loop* trains as many single `nn.Module` models, one after the other, by `torch.optim.AdamW` at its\n"
-            "defaults. Before timing, both give the same losses from the same weights and windows.",
+            "`python -m benchmarks.training`: thousands of positions (windows x positions x members) a second\n"
+            f"of CPU time on one core, medians of {arguments.rounds} interleaved rounds; 2 blocks, rotary positions,\n"
+            "sampled batches. *plain loop* trains as many single `nn.Module` models, one after the other, by\n"
+            "`torch.optim.AdamW` at its defaults. Before timing, both give the same losses from the same weights\n"
+            "and windows.",
             "Bars: 0.95x for one member, 2x for 32 members of width 32. Compare along a row only.",
             markdown_table(header, rows),
             conditions("torch", "numpy"),

@@ -56,7 +56,7 @@ def demo(
     """Run the demonstration, the study optimal_context at laptop scale: some minutes on two cores."""
     from testbed.commands.run import run_config
 
-    return run_config("optimal_context", [], [], "laptop", device, results, time_limit)
+    return run_config("optimal_context", [], [], "laptop", device, results, time_limit, calibration_draws=10)
 
 
 @app.command("list")

@@ -21,13 +21,12 @@ class RMSNorm(nn.Module):
 
 
 def rotated(x_BHTK: Tensor, base: float = 10_000.0) -> Tensor:
-    """The pair (i, i + K/2) at position t, as a complex number, times exp(i t base^(-2i/K))."""
-    half = x_BHTK.shape[-1] // 2
-    z = torch.complex(x_BHTK[..., :half], x_BHTK[..., half:])
-    frequency = torch.tensor([base ** (-i / half) for i in range(half)])
-    angle = torch.arange(x_BHTK.shape[2])[:, None] * frequency
-    turned = z * torch.polar(torch.ones_like(angle), angle)
-    return torch.cat([turned.real, turned.imag], dim=-1)
+    """The pair (2i, 2i + 1) at position t, turned by the angle t base^(-2i/K)."""
+    K = x_BHTK.shape[-1]
+    angle_TK = torch.arange(x_BHTK.shape[2])[:, None] * torch.tensor([base ** (-2 * i / K) for i in range(K // 2)])
+    cos, sin = angle_TK.cos(), angle_TK.sin()
+    even, odd = x_BHTK[..., 0::2], x_BHTK[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
 
 
 class Block(nn.Module):

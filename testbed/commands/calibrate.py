@@ -7,26 +7,30 @@ from typing import Any
 
 from testbed.commands.configs import asked_for
 from testbed.core import StoreError
+from testbed.studies import Study
+from testbed.studies.judge import Confusion, calibrate
 
 SEED = 0
 
 
 def calibrate_study(config: str, overrides: Sequence[str], scale: str, draws: int, results: Path) -> int:
     """Print the confusion table at the planned replicates, and keep it in the results folder."""
-    from testbed.studies.judge import calibrate
-
     (one,) = asked_for(config, overrides, [], scale)
-    alpha = getattr(one.study, "alpha", 0.05)
-    confusion = calibrate(one.study.worlds(), one.study.n_replicates, draws, SEED, alpha)
-    print(confusion.to_text())
-    path = calibration_file(results, one.study.content_key)
+    print(keep_calibration(one.study, draws, results).to_text())
+    print(f"kept in {calibration_file(results, one.study.content_key)}; the report of this run shows it")
+    return 0
+
+
+def keep_calibration(study: Study, draws: int, results: Path) -> Confusion:
+    """Try the study's judge on its planted worlds, and keep the table in the results folder."""
+    confusion = calibrate(study.worlds(), study.n_replicates, draws, SEED, getattr(study, "alpha", 0.05))
+    path = calibration_file(results, study.content_key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(confusion.to_dict(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}; give another --results") from None
-    print(f"kept in {path}; the report of this run shows it")
-    return 0
+    return confusion
 
 
 def calibration_file(results: Path, config_key: str) -> Path:

@@ -47,8 +47,12 @@ def run_config(
     device: str,
     results: Path,
     time_limit: str | None,
+    calibration_draws: int = 0,
 ) -> int:
-    """Run what a config asks for; returns the exit code."""
+    """Run what a config asks for; returns the exit code.
+
+    calibration_draws   where above 0, a study without a kept calibration is calibrated with this many draws a world
+    """
     limit = None if time_limit is None else seconds_of(time_limit)
     deadline = None if limit is None else time.monotonic() + limit
     asked = asked_for(config, overrides, grids, scale)
@@ -61,10 +65,21 @@ def run_config(
             failed += _run_one(store, one, device, deadline).failed
         for reason, count in Counter(failed).items():
             say(f"{count} cell{'s' if count > 1 else ''} failed: {reason}")
+        if calibration_draws:
+            _calibrate(asked, calibration_draws, results)
         from testbed.commands.results import write_results
 
         complete = write_results(store, {one.study.content_key for one in asked})
     return RUN_FAILED if failed or not complete else 0
+
+
+def _calibrate(asked: Sequence[Asked], draws: int, results: Path) -> None:
+    from testbed.commands.calibrate import keep_calibration, read_calibration
+
+    for study in (one.study for one in asked):
+        if read_calibration(results, study.content_key) is None:
+            print(f"{study.type_name}: trying the judge on planted worlds", flush=True)
+            keep_calibration(study, draws, results)
 
 
 def _save(store: Store, one: Asked) -> None:

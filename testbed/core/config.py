@@ -36,6 +36,9 @@ class Config(BaseModel):
         allow_inf_nan=False,  # JSON, hence a key, has none; a parameter that may be infinite is None there
     )
 
+    remarks: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are said for the reader and change nothing: no part of the content key."""
+
     def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -50,6 +53,8 @@ class Config(BaseModel):
         """The keys that differ from their defaults, arrays and files replaced by their content hash."""
         kept = {}
         for name, field in type(self).model_fields.items():
+            if name in self.remarks:
+                continue
             value = _identify(getattr(self, name))
             if field.is_required() or value != _identify(field.get_default(call_default_factory=True)):
                 kept[field.alias or name] = value

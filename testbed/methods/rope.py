@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @method("rope")
 class RotaryPositions(Method):
-    """Rotate the pair (x_i, x_(i + K/2)) of q and k at position t by the angle t * base^(-2i/K).
+    """Rotate the pair (x_2i, x_(2i + 1)) of q and k at position t by the angle t * base^(-2i/K).
 
     Logits then depend on positions through their difference alone (Su et al. 2021, eq. 15). K must be even.
     """
@@ -25,8 +25,8 @@ class RotaryPositions(Method):
         import torch
 
         half = x_EBHTK.shape[-1] // 2
-        frequency = self.base ** (-torch.arange(half, device=x_EBHTK.device, dtype=torch.float32) / half)
-        angle_TK = positions_T[:, None].to(torch.float32) * frequency
-        cos, sin = angle_TK.cos().to(x_EBHTK.dtype), angle_TK.sin().to(x_EBHTK.dtype)
-        first, second = x_EBHTK[..., :half], x_EBHTK[..., half:]
-        return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+        frequency_K = self.base ** (-torch.arange(half, device=x_EBHTK.device, dtype=torch.float32) / half)
+        angle_TK = positions_T[:, None] * frequency_K
+        # a pair as one complex number: a single pass over x, and another one back
+        z_EBHTK = torch.view_as_complex(x_EBHTK.unflatten(-1, (half, 2)))
+        return torch.view_as_real(z_EBHTK * torch.polar(torch.ones_like(angle_TK), angle_TK)).flatten(-2)

@@ -21,10 +21,10 @@ from torch import Tensor
 from testbed.methods import Geometry
 from testbed.models.config import ModelConfig
 from testbed.models.flat import Layout
+from testbed.models.norm import rms_norm
 
 EMBEDDING_STD = 0.5
 HEAD_STD = 0.02  # near zero: training starts from the uniform law
-NORM_EPSILON = 1e-5
 
 
 class Transformer:
@@ -74,7 +74,7 @@ class Transformer:
             last_only = read == "last" and block == self.config.depth - 1
             x_EMD = self._block(weights, x_EMD, block, B, T, positions_T, method_weights, last_only)
         head_EDV = weights["embedding"][:, :-1].transpose(1, 2) if self.config.tied_head else weights["head"]
-        z_EMV = torch.bmm(_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV))
+        z_EMV = torch.bmm(rms_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV))
         return z_EMV if read == "last" else z_EMV.view(E, B, T, self.vocab_size)
 
     def _method_weights(self, weights: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -114,23 +114,24 @@ class Transformer:
     ) -> Tensor:
         E, d = x_EMD.shape[0], self.config.width
         H, K = self.config.heads, self.geometry.head_dim
-        n_EMD = _norm(x_EMD)
+        n_EMD = rms_norm(x_EMD)
         qkv_EDD = _with_gain(weights[f"{block}.attention_norm"], weights[f"{block}.qkv"])
         queries_T = positions_T
         if last_only and T > 1:
             x_EMD = x_EMD.view(E, B, T, d)[:, :, -1]
             last_EBD = n_EMD.view(E, B, T, d)[:, :, -1]
-            q = torch.bmm(last_EBD, qkv_EDD[:, :, :d]).view(E, B, 1, H, K).transpose(2, 3)
-            k, v = torch.bmm(n_EMD, qkv_EDD[:, :, d:]).view(E, B, T, 2, H, K).permute(3, 0, 1, 4, 2, 5)
+            parts = (torch.bmm(last_EBD, qkv_EDD[:, :, :d]).view(E, B, 1, H, K),)
+            parts += torch.bmm(n_EMD, qkv_EDD[:, :, d:]).view(E, B, T, 2, H, K).unbind(3)
             queries_T = positions_T[-1:]
         else:
-            q, k, v = torch.bmm(n_EMD, qkv_EDD).view(E, B, T, 3, H, K).permute(3, 0, 1, 4, 2, 5)
+            parts = torch.bmm(n_EMD, qkv_EDD).view(E, B, T, 3, H, K).unbind(3)
+        q, k, v = (part_EBTHK.transpose(2, 3) for part_EBTHK in parts)
         a_EBHTK = self._attend(q, k, v, queries_T, positions_T, method_weights)
         a_EMD = a_EBHTK.transpose(2, 3).reshape(E, -1, d)
-        x_EMD = x_EMD + torch.bmm(a_EMD, weights[f"{block}.attention_out"])
+        x_EMD = torch.baddbmm(x_EMD, a_EMD, weights[f"{block}.attention_out"])
         mlp_in_EDD = _with_gain(weights[f"{block}.mlp_norm"], weights[f"{block}.mlp_in"])
-        hidden_EMD = F.gelu(torch.bmm(_norm(x_EMD), mlp_in_EDD))
-        return x_EMD + torch.bmm(hidden_EMD, weights[f"{block}.mlp_out"])
+        hidden_EMD = F.gelu(torch.bmm(rms_norm(x_EMD), mlp_in_EDD))
+        return torch.baddbmm(x_EMD, hidden_EMD, weights[f"{block}.mlp_out"])
 
     def _attend(
         self,
@@ -166,11 +167,6 @@ class Transformer:
         else:
             a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, queries_T, keys_T, q_EBHTK))
         return a.view(E, B, H, -1, K)
-
-
-def _norm(x_EMD: Tensor) -> Tensor:
-    """RMS norm without its gain: x / sqrt(mean x^2 + eps)."""
-    return F.rms_norm(x_EMD, x_EMD.shape[-1:], None, NORM_EPSILON)
 
 
 def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:

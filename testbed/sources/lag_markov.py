@@ -22,9 +22,9 @@ class LagMarkovSource(DyadicChain):
 
         p(x | c) = (1 - sum_j w_j) b(x) + sum_j w_j [x = s_j(c_j)],     c_1 the last token, c_k the oldest
 
-    with permutations s_j drawn uniformly by `seed` (a mixture transition distribution, Raftery 1985) and a geometric base
-    law b(x) ~ r^x of entropy `base_entropy`, the uniform law if that is left out. A skewed base keeps learners that fall
-    back to the uniform law on contexts they have not seen from being right by accident. The
+    with permutations s_j drawn uniformly by `seed` (a mixture transition distribution, Raftery 1985) and a geometric
+    base law b(x) ~ r^x of entropy `base_entropy`; uniform if that is left out. A skewed base keeps learners that
+    fall back to the uniform law on contexts they have not seen from being right by accident. The
     weights w are solved for so that a table of order l, estimated from D tokens (add one half; excess
     V^l (V - 1) / (2 D) nats to leading order), is overtaken by the table of order l + 1 at D = change_points[l]:
 

@@ -15,8 +15,8 @@ from testbed.sources.source import Source
 from testbed.training.spec import TrainingSpec
 from testbed.training.windows import TargetSet, WeightedContexts, distinct_windows
 
-POSITIONS_PER_CALL = 16_384
-"""Positions that one forward pass should hold on a CPU: beyond it activations leave the cache."""
+POSITIONS_PER_CALL = {"cpu": 2_048, "cuda": 2**18}
+"""Positions that one forward pass should hold: on a CPU activations leave the cache beyond it, on a GPU the memory."""
 PADDING_LIMIT = 1.25
 """Distinct windows of a segment, padding included, over those without."""
 STREAM_STEPS = 32
@@ -60,7 +60,7 @@ def with_begin(windows_EBT: Tensor, begin: int) -> Tensor:
 
 
 def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[list[int], list[Segment]]:
-    """The order in which members lie in the ensemble, and the segments they form: a function of the specs alone."""
+    """The order in which members lie in the ensemble, and the segments they form: of the specs and device alone."""
     begin = specs[0].source.vocab_size
     if specs[0].data.batch == "distinct":
         data = [_distinct_data(spec) for spec in specs]
@@ -69,7 +69,8 @@ def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[
         data, size = [], [spec.data.targets_per_step for spec in specs]
     order = sorted(range(len(specs)), key=lambda i: (specs[i].context_length, size[i], i))
     segments = []
-    for group in _groups([(specs[i].context_length, size[i]) for i in order]):
+    limit = POSITIONS_PER_CALL["cpu" if device.type == "cpu" else "cuda"]
+    for group in _groups([(specs[i].context_length, size[i]) for i in order], limit):
         members = [order[j] for j in range(group.start, group.stop)]
         segment = Segment(group, [specs[i] for i in members], begin, device)
         if data:
@@ -80,8 +81,8 @@ def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[
     return order, segments
 
 
-def _groups(shapes: list[tuple[int, int]]) -> Iterator[slice]:
-    """Cut (context length, windows) pairs, ascending, into runs of one length with little padding that fit a call."""
+def _groups(shapes: list[tuple[int, int]], limit: int) -> Iterator[slice]:
+    """Cut (context length, windows), ascending, into runs of one length with little padding and `limit` positions."""
     start = 0
     for stop in range(1, len(shapes) + 1):
         if stop < len(shapes) and shapes[stop][0] == shapes[start][0]:
@@ -89,7 +90,7 @@ def _groups(shapes: list[tuple[int, int]]) -> Iterator[slice]:
             count = stop + 1 - start
             padded = windows * count
             needed = sum(size for _, size in shapes[start : stop + 1])
-            if padded <= PADDING_LIMIT * needed and padded * (length + 1) <= POSITIONS_PER_CALL:
+            if padded <= PADDING_LIMIT * needed and padded * (length + 1) <= limit:
                 continue
         yield slice(start, stop)
         start = stop

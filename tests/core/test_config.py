@@ -1,7 +1,7 @@
 """Config: identity, keys, and errors that name the dotted key."""
 
 import json
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -163,3 +163,14 @@ def test_large_arrays_are_named_by_content() -> None:
 
 def test_sha256_of_does_not_depend_on_the_order_of_keys() -> None:
     assert sha256_of({"a": 1, "b": [2.0]}) == sha256_of({"b": [2.0], "a": 1})
+
+
+def test_remarks_are_no_part_of_the_key():
+    class Remarked(Config):
+        remarks: ClassVar[frozenset[str]] = frozenset({"said"})
+        value: int = 1
+        said: str = ""
+
+    assert Remarked(value=2, said="a").content_key == Remarked(value=2, said="b").content_key
+    assert Remarked(value=2).content_key != Remarked(value=3).content_key
+    assert Remarked(said="a").resolved()["said"] == "a"

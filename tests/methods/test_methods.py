@@ -85,9 +85,9 @@ def test_rope_rotates_the_stated_pairs_by_the_stated_angles():
     turned = RotaryPositions(base=base).rotate(x, torch.tensor([t]), {})[0, 0, 0, 0]
     for i in range(K // 2):
         angle = t * base ** (-2 * i / K)
-        a, b = i + 1.0, i + 1.0 + K // 2
-        assert turned[i].item() == pytest.approx(a * math.cos(angle) - b * math.sin(angle), rel=1e-5)
-        assert turned[i + K // 2].item() == pytest.approx(a * math.sin(angle) + b * math.cos(angle), rel=1e-5)
+        a, b = 2 * i + 1.0, 2 * i + 2.0
+        assert turned[2 * i].item() == pytest.approx(a * math.cos(angle) - b * math.sin(angle), rel=1e-5)
+        assert turned[2 * i + 1].item() == pytest.approx(a * math.sin(angle) + b * math.cos(angle), rel=1e-5)
 
 
 def test_learned_positions_end_at_the_training_length():

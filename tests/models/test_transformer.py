@@ -8,6 +8,7 @@ from plain_transformer import PlainTransformer
 
 from testbed.core import ConfigError
 from testbed.models import ModelConfig
+from testbed.models.norm import rms_norm
 from testbed.models.transformer import Transformer
 from testbed.sources import IIDSource
 from testbed.training import DataConfig, TrainingSpec
@@ -113,3 +114,16 @@ def test_impossible_shapes_are_refused():
         ModelConfig(width=8, heads=3)
     with pytest.raises(ConfigError, match="even head dimension"):
         ModelConfig(width=6, heads=2)
+
+
+def test_norm_and_its_derivative_equal_autograd():
+    """In float64 by finite differences too; a row of zeros is no special case."""
+    x = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 10
+    x[0, 0] = 0
+    x.requires_grad_()
+    weight = torch.linspace(-1, 2, 8, dtype=torch.float64)
+    (plain,) = torch.autograd.grad((x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * weight).sum(), x)
+    (ours,) = torch.autograd.grad((rms_norm(x) * weight).sum(), x)
+    torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(rms_norm(x), torch.nn.functional.rms_norm(x, (8,), None, 1e-5))
+    assert torch.autograd.gradcheck(rms_norm, x[1:])

@@ -133,7 +133,7 @@ def judgement(study: "OptimalContext", records: Sequence[Record]) -> Judgement:
         return Judgement((), (Check("complete", False, f"records of the arms {missing} are missing"),))
     found = checks(study, [one for one in data.values() if one is not None], records)
     failed = next((check for check in found if not check.passed), None)
-    if failed is not None and failed.name == "no member diverged":
+    if failed is not None and failed.name == "no judged member diverged":
         return Judgement((), found)
     numbers = evidence(study.delta, designed.arm.order, designed.rankings, control.rankings)
     pairs: list[tuple[Any, Evidence]] = [(claim, numbers[claim.id]) for claim in claims(study.delta, study.decided_at)]
@@ -158,7 +158,7 @@ def _limited(study: "OptimalContext", data: ArmData) -> str | None:
 
 
 def _unless_limited(verdict: Verdict, reason: str | None) -> Verdict:
-    if reason is None or verdict.verdict == "undecided":
+    if reason is None:
         return verdict
     return replace(verdict, verdict="undecided", reason=f"Undecided, because {reason}.", replicates_needed=None)
 
@@ -168,7 +168,7 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
     done = [record for record in records if record.status == "done"]
     sources = [record for record in done if record.probe["kind"] == "source"]
     trained = [record for record in done if record.probe["kind"] in ("member", "endless", "tuning")]
-    diverged = sum(record.status == "diverged" for record in records)
+    diverged = sum(record.status == "diverged" and record.probe["kind"] != "tuning" for record in records)
     difference = max(_number(record.metrics["largest_difference"]) for record in sources)
     source_z = max(_number(record.metrics["largest_z"]) for record in sources)
     n_means = int(sum(_number(record.metrics["n_means"]) for record in sources))
@@ -183,7 +183,7 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
     reached = next((size for size, at in zip(designed.arm.sizes, best, strict=True) if at == order), None)
     largest = designed.arm.sizes[-1]
     return (
-        Check("no member diverged", diverged == 0, f"{diverged} of {len(trained) + diverged} diverged"),
+        Check("no judged member diverged", diverged == 0, f"{diverged} diverged, {len(trained)} did not"),
         Check("h_l by a second algorithm", difference < 1e-9, f"largest difference {difference:.1e} nats"),
         Check(
             "h_l from independent tokens",

@@ -29,6 +29,7 @@ class OptimalContext(Study):
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Optimal context length against dataset size"
     papers: ClassVar[tuple[str, ...]] = ("2502.01481",)
+    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     arms: tuple[Arm, ...] = Field(min_length=2, description="families of sources; one designed and one control needed")
     n_kernels: int = Field(8, ge=2, description="kernels of each arm: the independent replicates")

@@ -8,10 +8,12 @@ rankings, evidence and judge as those of a study.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from testbed.sources import ContextLaw
 from testbed.studies.judge import Claim, Evidence, Ranking, Replicates, World
 from testbed.studies.optimal_context.claims import claims, evidence
 from testbed.studies.optimal_context.config import Arm
@@ -88,11 +90,12 @@ def _world(
     named = claims(study.delta, study.decided_at)
 
     def draw(rng: np.random.Generator, n_replicates: int) -> list[tuple[Claim, Evidence]]:
+        n_control = round(n_replicates * study.kernels_of(control) / study.kernels_of(designed))  # as planned
         numbers = evidence(
             study.delta,
             designed.order,
             planted_rankings(designed, excess, rng, n_replicates),
-            planted_rankings(control, control_excess, rng, n_replicates),
+            planted_rankings(control, control_excess, rng, n_control),
         )
         return [(claim, numbers[claim.id]) for claim in named]
 
@@ -104,15 +107,20 @@ def planted_rankings(arm: Arm, excess: ExcessLaw, rng: np.random.Generator, n_re
     replicates = Replicates.grid({"kernel": n_replicates}, seed=int(rng.integers(2**31)))
     loss = np.empty((len(arm.sizes), n_replicates, len(arm.lengths)))
     for kernel in range(n_replicates):
-        source = arm.kernel(kernel)
-        risk = np.asarray(source.conditional_entropies(arm.max_context).value)
-        for length in arm.lengths:
-            law = source.context_law(length)
+        risk, laws = exact_laws(arm, kernel)
+        for length, law in zip(arm.lengths, laws, strict=True):
             for at, size in enumerate(arm.sizes):
-                loss[at, kernel, length] = risk[length] + perturbed_excess(
-                    law.probabilities, law.laws, excess(length, size), rng
-                )
+                mean = excess(length, size)
+                loss[at, kernel, length] = risk[length] + perturbed_excess(law.probabilities, law.laws, mean, rng)
     return [Ranking(one, replicates) for one in loss]
+
+
+@lru_cache(maxsize=256)
+def exact_laws(arm: Arm, kernel: int) -> tuple[np.ndarray, list[ContextLaw]]:
+    """h_l and the exact laws of every context, for each length of the arm's grid."""
+    source = arm.kernel(kernel)
+    risk = np.asarray(source.conditional_entropies(arm.max_context).value)
+    return risk, [source.context_law(length) for length in arm.lengths]
 
 
 def perturbed_excess(probabilities: np.ndarray, laws: np.ndarray, mean: float, rng: np.random.Generator) -> float:
