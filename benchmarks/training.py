@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.timing import conditions, interleaved, markdown_table, write_section
+from testbed.methods import methods
 from testbed.models import ModelConfig
 from testbed.sources import MarkovSource
 from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
@@ -27,14 +28,18 @@ Loss = Literal["last", "all"]
 VOCAB_SIZE, N_TARGETS, ROPE_BASE = 4, 4096, 10_000.0
 POSITIONS_A_CALL = 100_000
 """Positions that a candidate computes each time it is timed, about."""
-CASES: list[tuple[int, int, int, int, Loss, float | None]] = [  # members, width, positions, windows a step, loss, bar
-    (1, 32, 32, 8, "all", 0.95),
-    (1, 64, 32, 8, "all", 0.95),
-    (1, 64, 64, 32, "all", 0.95),
-    (8, 32, 32, 8, "all", None),
-    (32, 32, 32, 8, "all", 2.0),
-    (32, 32, 32, 8, "last", None),
-    (32, 64, 5, 64, "last", None),
+Case = tuple[int, str, int, int, int, Loss]
+CASES: list[tuple[Case, float | None]] = [
+    # (members, position method, width, positions, windows a step, loss), bar
+    ((1, "rope", 32, 32, 8, "all"), 0.95),
+    ((1, "learned", 32, 32, 8, "all"), 0.95),
+    ((1, "rope", 64, 32, 8, "all"), 0.95),
+    ((1, "rope", 64, 64, 32, "all"), 0.95),
+    ((8, "rope", 32, 32, 8, "all"), None),
+    ((32, "rope", 32, 32, 8, "all"), 2.0),
+    ((32, "learned", 32, 32, 8, "all"), 2.0),
+    ((32, "rope", 32, 32, 8, "last"), None),
+    ((32, "rope", 64, 5, 64, "last"), None),
 ]
 
 
@@ -46,10 +51,12 @@ class PlainBlock(nn.Module):
         self.qkv, self.attention_out = (nn.Linear(width, n, bias=False) for n in (3 * width, width))
         self.mlp_in, self.mlp_out = nn.Linear(width, 4 * width, bias=False), nn.Linear(4 * width, width, bias=False)
 
-    def forward(self, x: Tensor, turn: Tensor) -> Tensor:
+    def forward(self, x: Tensor, turn: Tensor | None) -> Tensor:
         B, T, D = x.shape
         q, k, v = self.qkv(self.attention_norm(x)).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        a = F.scaled_dot_product_attention(_rotate(q, turn), _rotate(k, turn), v, is_causal=True)
+        if turn is not None:
+            q, k = _rotate(q, turn), _rotate(k, turn)
+        a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.attention_out(a.transpose(1, 2).reshape(B, T, D))
         return x + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x))))
 
@@ -67,12 +74,18 @@ class PlainModel(nn.Module):
         self.blocks = nn.ModuleList(PlainBlock(config.width, config.heads) for _ in range(config.depth))
         self.final_norm = nn.RMSNorm(config.width, eps=1e-5)
         self.head = nn.Linear(config.width, VOCAB_SIZE, bias=False)
-        half = config.width // config.heads // 2
-        angle = torch.arange(n_positions)[:, None] * ROPE_BASE ** (-torch.arange(half) / half)
-        self.turn = torch.polar(torch.ones_like(angle), angle)
+        self.turn = None
+        if config.methods[0].type_name == "learned":
+            self.position = nn.Embedding(n_positions, config.width)
+        else:
+            half = config.width // config.heads // 2
+            angle = torch.arange(n_positions)[:, None] * ROPE_BASE ** (-torch.arange(half) / half)
+            self.turn = torch.polar(torch.ones_like(angle), angle)
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         x = self.embedding(tokens_BT)
+        if self.turn is None:
+            x = x + self.position.weight[: tokens_BT.shape[1]]
         for block in self.blocks:
             x = block(x, self.turn)
         return self.head(self.final_norm(x))
@@ -88,8 +101,9 @@ class PlainModel(nn.Module):
     def load(self, weights: dict[str, Tensor]) -> "PlainModel":
         """A member's named weights, (in, out)."""
         for name, parameter in self.named_parameters():
-            value = weights[name.removeprefix("blocks.").removesuffix(".weight")]
-            parameter.copy_(value if "norm" in name or "embedding" in name else value.T)
+            ours = name.removeprefix("blocks.").removesuffix(".weight").replace("position", "method.0.position")
+            linear = not any(part in name for part in ("norm", "embedding", "position"))
+            parameter.copy_(weights[ours].T if linear else weights[ours])
         return self
 
 
@@ -118,14 +132,18 @@ class PlainLoop:
                 optimiser.step()
 
 
-def member_specs(n_members: int, width: int, positions: int, windows: int, loss: Loss) -> list[TrainingSpec]:
+def member_specs(
+    n_members: int, method: str, width: int, positions: int, windows: int, loss: Loss
+) -> list[TrainingSpec]:
     return [
         TrainingSpec(
             source=MarkovSource.random(vocab_size=VOCAB_SIZE, order=2, seed=0),
             context_length=positions - 1,
             data=DataConfig(n_targets=N_TARGETS, max_context=positions - 1, targets_per_step=windows, seed=seed),
-            model=ModelConfig(width=width, depth=2, heads=width // 16),
-            optimiser=OptimiserConfig(steps=1_000_000, weight_decay=0.01, learning_rate=1e-3 * (1 + seed / 100)),
+            model=ModelConfig(width=width, depth=2, heads=width // 16, methods=(methods.build(method),)),
+            optimiser=OptimiserConfig(
+                steps=1_000_000, weight_decay=0.01, clip=None, learning_rate=1e-3 * (1 + seed / 100)
+            ),
             loss=loss,
             initial_seed=seed,
         )
@@ -133,13 +151,12 @@ def member_specs(n_members: int, width: int, positions: int, windows: int, loss:
     ]
 
 
-def measure(n_members: int, width: int, positions: int, windows: int, loss: Loss, rounds: int) -> tuple[float, float]:
+def measure(specs: list[TrainingSpec], rounds: int) -> tuple[float, float]:
     """Thousands of positions a second: (ensemble, loop)."""
-    specs = member_specs(n_members, width, positions, windows, loss)
     ensemble = Ensemble(specs)
     loop = PlainLoop(specs, ensemble)
     check_equal(ensemble, loop)
-    a_step = n_members * windows * positions
+    a_step = len(specs) * specs[0].data.targets_per_step * (specs[0].context_length + 1)
     steps = max(1, POSITIONS_A_CALL // a_step)
     done = 0
 
@@ -172,18 +189,27 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for members, width, positions, windows, loss, bar in CASES:
-        ours, plain = measure(members, width, positions, windows, loss, arguments.rounds)
+    for case, bar in CASES:
+        ours, plain = measure(member_specs(*case), arguments.rounds)
         ratio = ours / plain
         verdict = "" if bar is None else f" ({'pass' if ratio >= bar else 'MISS'}: {bar:g}x)"
-        sizes = [str(n) for n in (members, width, positions, windows)]
-        rows.append([*sizes, loss, f"{ours:.1f}", f"{plain:.1f}", f"{ratio:.2f}x{verdict}"])
+        rows.append([*map(str, case), f"{ours:.1f}", f"{plain:.1f}", f"{ratio:.2f}x{verdict}"])
         print(", ".join(rows[-1]), flush=True)
-    header = ["members", "width", "positions", "windows", "loss", "testbed", "plain loop", "ratio (bar)"]
+    header = [
+        "members",
+        "position method",
+        "width",
+        "positions",
+        "windows",
+        "loss",
+        "testbed",
+        "plain loop",
+        "ratio (bar)",
+    ]
     body = "\n\n".join(
         [
             "`python -m benchmarks.training`: thousands of positions (windows x positions x members) a second\n"
-            f"of CPU time on one core, medians of {arguments.rounds} interleaved rounds; 2 blocks, rotary positions,\n"
+            f"of CPU time on one core, medians of {arguments.rounds} interleaved rounds; 2 blocks,\n"
             "sampled batches. *plain loop* trains as many single `nn.Module` models, one after the other, by\n"
             "`torch.optim.AdamW` at its defaults. Before timing, both give the same losses from the same weights\n"
             "and windows.",

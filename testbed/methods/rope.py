@@ -1,6 +1,7 @@
 """Rotary positions."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -25,8 +26,16 @@ class RotaryPositions(Method):
         import torch
 
         half = x_EBHTK.shape[-1] // 2
-        frequency_K = self.base ** (-torch.arange(half, device=x_EBHTK.device, dtype=torch.float32) / half)
-        angle_TK = positions_T[:, None] * frequency_K
         # a pair as one complex number: a single pass over x, and another one back
         z_EBHTK = torch.view_as_complex(x_EBHTK.unflatten(-1, (half, 2)))
-        return torch.view_as_real(z_EBHTK * torch.polar(torch.ones_like(angle_TK), angle_TK)).flatten(-2)
+        return torch.view_as_real(z_EBHTK * _turns(self.base, half, positions_T)).flatten(-2)
+
+
+@lru_cache(maxsize=256)
+def _turns(base: float, half: int, positions_T: "Tensor") -> "Tensor":
+    """(T, K/2) exp(i t base^(-2i/K)); kept for each tensor of positions (by identity), of which a model has few."""
+    import torch
+
+    frequency_K = base ** (-torch.arange(half, device=positions_T.device, dtype=torch.float32) / half)
+    angle_TK = positions_T[:, None] * frequency_K
+    return torch.polar(torch.ones_like(angle_TK), angle_TK)

@@ -12,6 +12,7 @@ Choices
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -68,7 +69,7 @@ class Transformer:
         """Next-token logits: (E, B, V) at the last position, or (E, B, T, V) at all of them."""
         E, B, T = tokens_EBT.shape
         method_weights = self._method_weights(weights)
-        positions_T = torch.arange(T, device=tokens_EBT.device)
+        positions_T = _positions(0, T, tokens_EBT.device)
         x_EMD = self._embed(weights, tokens_EBT, positions_T, method_weights)
         for block in range(self.config.depth):
             last_only = read == "last" and block == self.config.depth - 1
@@ -120,12 +121,12 @@ class Transformer:
         if last_only and T > 1:
             x_EMD = x_EMD.view(E, B, T, d)[:, :, -1]
             last_EBD = n_EMD.view(E, B, T, d)[:, :, -1]
-            parts = (torch.bmm(last_EBD, qkv_EDD[:, :, :d]).view(E, B, 1, H, K),)
-            parts += torch.bmm(n_EMD, qkv_EDD[:, :, d:]).view(E, B, T, 2, H, K).unbind(3)
-            queries_T = positions_T[-1:]
+            q = torch.bmm(last_EBD, qkv_EDD[:, :, :d]).view(E, B, 1, H, K)
+            k, v = torch.bmm(n_EMD, qkv_EDD[:, :, d:]).view(E, B, T, 2, H, K).unbind(3)
+            queries_T = _positions(T - 1, T, positions_T.device)
         else:
-            parts = torch.bmm(n_EMD, qkv_EDD).view(E, B, T, 3, H, K).unbind(3)
-        q, k, v = (part_EBTHK.transpose(2, 3) for part_EBTHK in parts)
+            q, k, v = torch.bmm(n_EMD, qkv_EDD).view(E, B, T, 3, H, K).unbind(3)
+        q, k, v = (x_EBTHK.transpose(2, 3) for x_EBTHK in (q, k, v))
         a_EBHTK = self._attend(q, k, v, queries_T, positions_T, method_weights)
         a_EMD = a_EBHTK.transpose(2, 3).reshape(E, -1, d)
         x_EMD = torch.baddbmm(x_EMD, a_EMD, weights[f"{block}.attention_out"])
@@ -167,6 +168,12 @@ class Transformer:
         else:
             a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, queries_T, keys_T, q_EBHTK))
         return a.view(E, B, H, -1, K)
+
+
+@lru_cache(maxsize=256)
+def _positions(start: int, stop: int, device: torch.device) -> Tensor:
+    """start .. stop - 1, the same tensor at every call, so that a method can keep what it derives from it."""
+    return torch.arange(start, stop, device=device)
 
 
 def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ def add_constant_law(counts: NDArray[np.integer], constant: float | Floats = 0.5
 
     a = 1/2 is the Krichevsky-Trofimov estimator, whose redundancy against any order-l source is (V - 1) / 2 ln n + O(1)
     nats a context (Krichevsky & Trofimov 1981). For rows drawn from a Dirichlet law with parameter a (a scalar, or one
-    for each symbol) it is the Bayes mixture: no learner has a smaller expected excess.
+    for each symbol) it is the Bayes mixture given the contexts: no learner that takes those as fixed does better.
 
     A context that was never seen gets the prior's mean.
 
@@ -31,9 +31,9 @@ def add_constant_law(counts: NDArray[np.integer], constant: float | Floats = 0.5
 def finite_mixture_law(counts: NDArray[np.integer], kernels: Floats, prior: Floats | None = None) -> Floats:
     """The Bayes mixture over finitely many kernels:  q(x | c) = sum_i w_i p_i(x | c),  w_i ~ prior_i prod p_i^counts.
 
-    counts (n_contexts, V); kernels (n, n_contexts, V); prior (n,), uniform if left out. Returns (n_contexts, V): the
-    posterior mean law, to which no learner that knows the prior is superior in expected KL. Kernels that exclude what
-    was seen get weight zero; if all do, ConfigError.
+    counts (n_contexts, V); kernels (n, n_contexts, V); prior (n,), uniform if left out. Returns (n_contexts, V), the
+    posterior mean law given the contexts: it does not use what the frequency of a context says of the kernel. Kernels
+    that exclude what was seen get weight zero; if all do, ConfigError.
     """
     n = len(kernels)
     log_prior = np.log(np.full(n, 1.0 / n) if prior is None else prior)

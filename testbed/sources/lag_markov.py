@@ -108,12 +108,18 @@ class LagMarkovSource(DyadicChain):
         lengths = np.arange(len(self.change_points))
         return self.vocab_size**lengths * (self.vocab_size - 1) ** 2 / (2.0 * np.asarray(self.change_points))
 
+    @property
+    def family_size(self) -> int:
+        """(V!)^k, the number of designs from which `seed` draws one."""
+        return math.factorial(self.vocab_size) ** self.order
+
     def family(self) -> Floats:
         """(n, V, ..., V): the kernels of all (V!)^k choices of permutations, the support of the uniform prior from
         which `seed` draws one. Refused above 4096 of them."""
-        n = math.factorial(self.vocab_size) ** len(self.change_points)
-        if n > MAX_FAMILY:
-            raise ConfigError(f"vocab_size: the family of this design has {n} members, over the limit of {MAX_FAMILY}")
+        if self.family_size > MAX_FAMILY:
+            raise ConfigError(
+                f"vocab_size: the family of this design has {self.family_size} members, over the limit of {MAX_FAMILY}"
+            )
         every = list(itertools.permutations(range(self.vocab_size)))
         choices = itertools.product(every, repeat=len(self.change_points))
         return np.stack([self.design(np.array(choice)) for choice in choices])

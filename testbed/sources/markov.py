@@ -51,6 +51,11 @@ class MarkovSource(DyadicChain):
     def order(self) -> int:
         return self.order_
 
+    @property
+    def has_dirichlet_rows(self) -> bool:
+        """The rows are independent draws of a symmetric Dirichlet law, not given and not tempered."""
+        return self.given_kernel is None and self.given_weights is None and self.entropy_rate_ is None
+
     @classmethod
     def random(
         cls,

@@ -42,6 +42,9 @@ def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
     near, seen = 0.0, [gap(0.0)]
     if abs(seen[0]) <= TOLERANCE / 100:
         return temper(kernel, 1.0)
+    flat = (kernel > 0) / (kernel > 0).sum(axis=-1, keepdims=True)  # the limit b -> 0
+    if abs(entropy_rate_of(flat) - entropy_rate) <= TOLERANCE:
+        return flat
     step = np.log(2.0) * (1.0 if seen[0] > 0 else -1.0)
     for _ in range(MAX_DOUBLINGS):
         far = near + step
@@ -53,7 +56,7 @@ def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
             break
         near = far
     lowest = entropy_rate_of(temper(kernel, 2.0**MAX_DOUBLINGS))
-    highest = entropy_rate_of((kernel > 0) / (kernel > 0).sum(axis=-1, keepdims=True))
+    highest = entropy_rate_of(flat)
     raise ConfigError(
         f"entropy_rate: given {entropy_rate}, but tempering this kernel reaches {lowest:.6f} to {highest:.6f} nats"
     )

@@ -160,12 +160,14 @@ def _laws_after(source: Source, contexts: Tokens) -> NDArray[np.float64]:
 
 
 def path_steps(n_steps: int, n_points: int) -> list[int]:
-    """At most `n_points` log-spaced numbers of finished steps, the last of them `n_steps`.
+    """At most `n_points` log-spaced numbers of finished steps, from the 64th part of `n_steps` to all of them.
 
-    >>> path_steps(1000, 4)
-    [1, 10, 100, 1000]
+    >>> path_steps(640, 4)
+    [10, 40, 160, 640]
     """
-    return sorted({round(step) for step in np.geomspace(1, n_steps, n_points)} | {n_steps})[-n_points:]
+    return sorted({round(step) for step in np.geomspace(max(n_steps / 64, 1), n_steps, n_points)} | {n_steps})[
+        -n_points:
+    ]
 
 
 __all__ = ["EvaluationSet", "Scores", "clustered_mean", "evaluation_set", "is_exact", "path_steps"]

@@ -43,6 +43,7 @@ class AdamW:
         decay_E1 = torch.tensor([[c.weight_decay] for c in configs], device=device)
         self.decay_EP = decay_E1 * decay_mask_P.to(device) if bool((decay_E1 > 0).any()) else None
         self.clip_E1 = torch.tensor([[math.inf if c.clip is None else c.clip] for c in configs], device=device)
+        self.clips = any(c.clip is not None for c in configs)
         rows = max(1, CACHE_FLOATS // weights_EP.shape[1]) if device.type == "cpu" else len(configs)
         self.blocks = [slice(a, min(a + rows, len(configs))) for a in range(0, len(configs), rows)]
 
@@ -60,15 +61,16 @@ class AdamW:
             gradient, mean, square, weight = (x[rows] for x in (self.gradients, self.mean, self.square, self.weights))
             norm_E1 = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
             living_E1 = alive_E[rows, None] & norm_E1.isfinite()
-            gradient.mul_((self.clip_E1[rows] / (norm_E1 + 1e-6)).clamp(max=1.0))
+            if self.clips:
+                gradient.mul_((self.clip_E1[rows] / (norm_E1 + 1e-6)).clamp(max=1.0))
             if not living_E1.all():
                 gradient.masked_fill_(~living_E1, 0.0)
             rate = rate_E1[rows] * living_E1
             mean.lerp_(gradient, 1 - c.beta1)
             square.mul_(c.beta2).addcmul_(gradient, gradient, value=1 - c.beta2)
             updated = weight if self.decay_EP is None else weight * (1 - rate * self.decay_EP[rows])
-            root = square.sqrt().mul_(correction2**-0.5).add_(c.epsilon)
-            updated = torch.addcdiv(updated, mean * (rate * (-1 / correction1)), root)
+            root = square.sqrt().add_(c.epsilon * correction2**0.5)  # both sides of the quotient times sqrt(1 - b2^t)
+            updated = torch.addcdiv(updated, mean * (rate * (-(correction2**0.5) / correction1)), root)
             finite_E1 = updated.sum(dim=1, keepdim=True).isfinite()  # far cheaper than a test of every number
             alive_E[rows] = (living_E1 & finite_E1)[:, 0]
             weight.copy_(updated if finite_E1.all() else torch.where(finite_E1, updated, weight))

@@ -151,6 +151,12 @@ def test_tempering_reaches_the_wanted_rate(rate):
     assert np.all(source.weights > 0)
 
 
+def test_the_flat_limit_can_be_asked_for():
+    assert MarkovSource.random(3, 1, entropy_rate=math.log(3)).entropy_rate().value == pytest.approx(
+        math.log(3), abs=1e-6
+    )
+
+
 def test_an_entropy_rate_out_of_reach_names_the_range():
     with pytest.raises(ConfigError, match=r"entropy_rate: given 2\.0.*0\.\d+ to 1\.386"):
         MarkovSource.random(vocab_size=4, order=1, entropy_rate=2.0).weights  # noqa: B018

@@ -34,7 +34,7 @@ def claims(delta: float, decided_at: str = "laptop") -> tuple[Claim, ...]:
             paper=PAPER,
             place=place,
             reading=reading,  # type: ignore[arg-type]
-            scope="order-k Markov source whose lags carry ever less; transformers trained on windows of l tokens",
+            scope="this study's family of order-k Markov sources, lags carrying ever less; windows of l tokens",
             control=control,
             region=region,
             margin=margin,
@@ -63,7 +63,7 @@ def claims(delta: float, decided_at: str = "laptop") -> tuple[Claim, ...]:
         ),
         claim(
             "no_fall",
-            "The optimal context length never falls as the dataset grows.",
+            "The optimal context length never falls as the dataset grows (by more than half of delta on either side).",
             "Section 3, Eq. 5 (a)",
             "quoted",
             "world reversed: more data make long contexts worse",

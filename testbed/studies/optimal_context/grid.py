@@ -76,7 +76,7 @@ def member_cell(
 
 def untrained_cells(study: "OptimalContext", arm: Arm) -> Iterator[Cell]:
     """The table learner and the Bayes mixture on each dataset, and the check of each source."""
-    for kernel in range(study.kernels_of(arm)):
+    for kernel in study.kernels_of(arm):
         identity = arm.kernel(kernel).identity()
         yield Cell(study.type_name, study.version, Probe(kind="source", arm=arm.name, kernel=kernel, source=identity))
         for draw in range(study.n_draws):
@@ -95,7 +95,7 @@ def corner_cells(study: "OptimalContext", arm: Arm, learning_rate: float) -> Ite
 
 def judged_cells(study: "OptimalContext", arm: Arm, learning_rate: float) -> Iterator[Cell]:
     """Every (kernel, draw, init, D, l), and one member on an endless stream at each kernel and l."""
-    for kernel in range(study.kernels_of(arm)):
+    for kernel in study.kernels_of(arm):
         for length in arm.lengths:
             yield member_cell(study, arm, "endless", learning_rate, None, length, kernel)
             for draw in range(study.n_draws):
@@ -109,14 +109,14 @@ def tuned_learning_rate(
 ) -> tuple[float | None, list[Cell]]:
     """The arm's learning rate, or None and the tuning cells still to be run.
 
-    1. A rate is left out where training would be the bottleneck: on an endless stream, at an extreme l and on some
-       kernel, its held-out cross-entropy is over delta / 2 above the best rate's.
+    1. A rate is left out if a member diverges at it, or where training would be the bottleneck: on an endless stream,
+       at an extreme l and on some kernel, its held-out cross-entropy is over delta / 2 above the best rate's.
     2. For each corner (l, D), regret(lr) = held-out cross-entropy less its least over the grid, divided by its largest;
        corners where no choice matters by more than delta / 2 are left out. The least mean regret over corners is
        chosen, the smaller rate where two agree.
     3. A choice at the grid's edge extends the grid by a factor 3, and the rule starts again, `max_extensions` times.
 
-    Held-out cross-entropy alone is used, never the truth, and only kernels and seeds that no verdict sees.
+    Held-out cross-entropy alone is used, never the truth, and only on draws, data and seeds that no verdict uses.
     """
     rates = list(study.tuning.learning_rates)
     for extension in range(study.tuning.max_extensions + 1):
@@ -143,13 +143,16 @@ def _least_regret(records: dict[float, list[Record]], delta: float) -> float:
             of_kernel = losses.setdefault((p["n_targets"], p["context_length"]), {}).setdefault(p["kernel"], [])
             of_kernel.append(np.inf if diverged else float(loss))  # type: ignore[arg-type]
     regrets = {corner: _regret(np.array(list(of_kernel.values()))) for corner, of_kernel in losses.items()}
-    sound = np.all([regret.max(axis=0) <= delta / 2 for (size, _), regret in regrets.items() if size is None], axis=0)
+    endless = np.max([regret.max(axis=0) for (size, _), regret in regrets.items() if size is None], axis=0)
+    finite = np.all([np.isfinite(regret).all(axis=0) for regret in regrets.values()], axis=0)
+    sound = finite & (endless <= delta / 2)
+    if not sound.any():  # every rate is a bottleneck somewhere: the least one, and the judge will say so
+        return rates[int(np.argmin(np.where(finite, endless, np.inf)))]
     normalised = []
     for (size, _), regret in regrets.items():
-        mean = regret.mean(axis=0)
-        worst = mean[sound].max(initial=0.0)
-        if size is not None and worst > delta / 2:
-            normalised.append(mean / worst)
+        mean = np.where(sound, regret.mean(axis=0), 0.0)
+        if size is not None and mean.max() > delta / 2:
+            normalised.append(mean / mean.max())
     score = np.mean(normalised, axis=0) if normalised else np.abs(np.arange(len(rates)) - (len(rates) - 1) / 2)
     return rates[int(np.argmin(np.where(sound, score, np.inf)))]
 

@@ -1,17 +1,16 @@
 """From records to verdicts: losses by arm and dataset size, rankings, checks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import norm
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Ranking, Replicates, Verdict, judge
+from testbed.studies.judge import Evidence, Verdict, judge
+from testbed.studies.optimal_context.arm_data import EXCESS_OF, ArmData, arm_data, counted, number
 from testbed.studies.optimal_context.claims import CONTROL, DESIGNED, claims, evidence
-from testbed.studies.optimal_context.config import Arm
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -19,109 +18,6 @@ if TYPE_CHECKING:
 
 FALSE_ALARM = 1e-6
 """Probability that a sound study fails one of its statistical checks."""
-EXCESS_OF = {"fixed_budget": "excess", "oracle_stop": "oracle_excess"}
-
-
-@dataclass(frozen=True)
-class ArmData:
-    """The finished records of one arm.
-
-    excess     (n_sizes, rows, n_lengths) of the judged estimand; rows are (kernel, draw, init)
-    risk       (rows, n_lengths): h_l of the row's kernel
-    reference  (n_sizes, n_kernels x draws, n_lengths): the table learner's exact excess on the same targets
-    expected   likewise, its mean over further datasets of the kernel
-    mixture    (n_sizes, n_kernels x draws): the floor, nan where the prior has no closed form
-    endless    (n_lengths,): the optimiser's own excess on an endless stream, largest over kernels
-    """
-
-    arm: Arm
-    labels: dict[str, list[int]]
-    excess: np.ndarray
-    oracle: np.ndarray
-    fixed: np.ndarray
-    risk: np.ndarray
-    reference: np.ndarray
-    expected: np.ndarray
-    mixture: np.ndarray
-    endless: np.ndarray
-
-    @cached_property
-    def loss(self) -> np.ndarray:
-        """(n_sizes, rows, n_lengths): h_l + excess."""
-        return self.risk + self.excess
-
-    @cached_property
-    def replicates(self) -> Replicates:
-        return Replicates(self.labels, seed=0)
-
-    @cached_property
-    def rankings(self) -> list[Ranking]:
-        """One for each dataset size."""
-        return [Ranking(loss, self.replicates) for loss in self.loss]
-
-    @property
-    def reference_loss(self) -> np.ndarray:
-        """(n_sizes, n_lengths): mean loss of the table learner on the same targets."""
-        return np.asarray((self.risk_of_draws + self.reference).mean(axis=1))
-
-    @property
-    def expected_loss(self) -> np.ndarray:
-        """(n_sizes, n_lengths): the table learner's loss in expectation over datasets."""
-        return np.asarray((self.risk_of_draws + self.expected).mean(axis=1))
-
-    @property
-    def risk_of_draws(self) -> np.ndarray:
-        """(n_kernels x draws, n_lengths): h_l, one row for each dataset."""
-        inits = max(self.labels["initialisation"]) + 1
-        return self.risk[::inits]
-
-
-def arm_data(study: "OptimalContext", arm: Arm, records: Sequence[Record]) -> ArmData | None:
-    """Gather an arm's records; None where some are missing."""
-    mine = [record for record in records if record.probe["arm"] == arm.name and record.status != "failed"]
-    index: dict[tuple[Any, ...], Record] = {}
-    for record in mine:
-        p = record.probe
-        index[p["kind"], p["kernel"], p["draw"], p["init"], p["n_targets"], p["context_length"]] = record
-    kernels, draws, inits = range(study.kernels_of(arm)), range(study.n_draws), range(study.n_inits)
-    rows = [(kernel, draw, init) for kernel in kernels for draw in draws for init in inits]
-    try:
-        members = [[[index["member", *row, d, n] for n in arm.lengths] for row in rows] for d in arm.sizes]
-        references = [[index["reference", k, j, 0, d, None] for k in kernels for j in draws] for d in arm.sizes]
-        endless = [[index["endless", kernel, 0, 0, None, n] for n in arm.lengths] for kernel in kernels]
-    except KeyError:
-        return None
-
-    def metric(name: str) -> np.ndarray:
-        return np.array(
-            [
-                [[_number(r.metrics[name]) if r.status == "done" else np.nan for r in row] for row in size]
-                for size in members
-            ]
-        )
-
-    fixed, oracle = metric("excess"), metric("oracle_excess")
-    return ArmData(
-        arm=arm,
-        labels={
-            "kernel": [row[0] for row in rows],
-            "draw": [row[1] for row in rows],
-            "initialisation": [row[2] for row in rows],
-        },
-        excess=fixed if study.estimand == "fixed_budget" else oracle,
-        oracle=oracle,
-        fixed=fixed,
-        risk=metric("bayes_risk")[0],
-        reference=np.array([[one.arrays["excess"] for one in of_size] for of_size in references]),
-        expected=np.array([[one.arrays["expected_excess"] for one in of_size] for of_size in references]),
-        mixture=np.array([[_number(one.metrics["bayes_mixture_excess"]) for one in of_size] for of_size in references]),
-        endless=np.max([[_number(r.metrics["excess"]) for r in row] for row in endless], axis=0),
-    )
-
-
-def _number(value: Any) -> float:
-    """A metric as a number; nan where there is none."""
-    return float("nan") if value is None else float(value)
 
 
 def judgement(study: "OptimalContext", records: Sequence[Record]) -> Judgement:
@@ -131,21 +27,42 @@ def judgement(study: "OptimalContext", records: Sequence[Record]) -> Judgement:
     if designed is None or control is None:
         missing = " and ".join(role for role in (DESIGNED, CONTROL) if data[role] is None)
         return Judgement((), (Check("complete", False, f"records of the arms {missing} are missing"),))
-    found = checks(study, [one for one in data.values() if one is not None], records)
+    present = [one for one in data.values() if one is not None]
+    found = checks(study, present, records)
     failed = next((check for check in found if not check.passed), None)
     if failed is not None and failed.name == "no judged member diverged":
         return Judgement((), found)
+    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    other = next(estimand for estimand in EXCESS_OF if estimand != study.estimand)
+    beside = verdicts(study, designed.judged_by(other), control.judged_by(other), void)
+    judged = [
+        replace(one, notes=(*one.notes, _beside(two, other)))
+        for one, two in zip(verdicts(study, designed, control, void), beside, strict=True)
+    ]
+    return Judgement(tuple(judged), found, notes(study, present))
+
+
+def verdicts(study: "OptimalContext", designed: ArmData, control: ArmData, void: str | None) -> list[Verdict]:
+    """Verdicts by the estimand of the given data."""
     numbers = evidence(study.delta, designed.arm.order, designed.rankings, control.rankings)
     pairs: list[tuple[Any, Evidence]] = [(claim, numbers[claim.id]) for claim in claims(study.delta, study.decided_at)]
-    verdicts = judge(pairs, study.alpha, void=None if failed is None else f"{failed.name} ({failed.detail})")
-    limited = {DESIGNED: _limited(study, designed), CONTROL: _limited(study, control)}
-    verdicts = [
-        _unless_limited(one, limited[CONTROL if one.claim.id.endswith("control") else DESIGNED]) for one in verdicts
+    limited = {DESIGNED: limitation(study, designed), CONTROL: limitation(study, control)}
+    return [
+        _unless_limited(one, limited[CONTROL if one.claim.id.endswith("control") else DESIGNED])
+        for one in judge(pairs, study.alpha, void=void)
     ]
-    return Judgement(tuple(verdicts), found, notes(study, designed, control))
 
 
-def _limited(study: "OptimalContext", data: ArmData) -> str | None:
+def _beside(verdict: Verdict, estimand: str) -> str:
+    """What the estimand that does not judge would have said."""
+    truth = " (which uses the truth to choose when to stop)" if estimand == "oracle_stop" else ""
+    return (
+        f"Judged by {estimand.replace('_', ' ')}{truth} it would be: {verdict.verdict}, {verdict.estimate:.3g}"
+        f" [{verdict.lower:.3g}, {verdict.upper:.3g}] {verdict.claim.unit}."
+    )
+
+
+def limitation(study: "OptimalContext", data: ArmData) -> str | None:
     """Why the arm's claims cannot be decided: the optimiser's own excess is over half of delta somewhere."""
     over = [n for n in data.arm.lengths if not data.endless[n] <= study.delta / 2]
     if not over:
@@ -160,7 +77,15 @@ def _limited(study: "OptimalContext", data: ArmData) -> str | None:
 def _unless_limited(verdict: Verdict, reason: str | None) -> Verdict:
     if reason is None:
         return verdict
-    return replace(verdict, verdict="undecided", reason=f"Undecided, because {reason}.", replicates_needed=None)
+    return replace(
+        verdict,
+        verdict="undecided",
+        reason=f"Undecided, because {reason}.",
+        replicates_needed=None,
+        p_holds=1.0,
+        p_fails=1.0,
+        p_adjusted=1.0,
+    )
 
 
 def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Record]) -> tuple[Check, ...]:
@@ -169,20 +94,29 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
     sources = [record for record in done if record.probe["kind"] == "source"]
     trained = [record for record in done if record.probe["kind"] in ("member", "endless", "tuning")]
     diverged = sum(record.status == "diverged" and record.probe["kind"] != "tuning" for record in records)
-    difference = max(_number(record.metrics["largest_difference"]) for record in sources)
-    source_z = max(_number(record.metrics["largest_z"]) for record in sources)
-    n_means = int(sum(_number(record.metrics["n_means"]) for record in sources))
+    difference = max(number(record.metrics["largest_difference"]) for record in sources)
+    source_z = max(number(record.metrics["largest_z"]) for record in sources)
+    n_means = int(sum(number(record.metrics["n_means"]) for record in sources))
     source_bound = float(norm.isf(FALSE_ALARM / 2 / n_means))
-    pairs = [(_number(r.metrics["paired_difference"]), _number(r.metrics["paired_error"])) for r in trained]
+    pairs = [(number(r.metrics["paired_difference"]), number(r.metrics["paired_error"])) for r in trained]
     z = np.array([difference / error if error > 0 else 0.0 for difference, error in pairs])
     bound = float(norm.isf(FALSE_ALARM / 2 / max(len(z), 1)))
-    flat = max(float(np.ptp(one.risk[:, one.arm.order :], axis=1).max()) for one in arms)
+    orders = {one.arm.name: one.arm.order for one in arms}
+    flat = max(
+        float(np.ptp(r.arrays["enumerated"][orders[r.probe["arm"]] :])) for r in sources if r.probe["arm"] in orders
+    )
     designed = next(one for one in arms if one.arm.role == DESIGNED)
     best = designed.expected_loss.argmin(axis=1)
     order = designed.arm.order
     reached = next((size for size, at in zip(designed.arm.sizes, best, strict=True) if at == order), None)
     largest = designed.arm.sizes[-1]
+    last_drop = float((designed.risk[:, order - 1] - designed.risk[:, order]).min())
     return (
+        Check(
+            "the last useful token is worth at least 2 delta",
+            last_drop >= 2 * study.delta,
+            f"h_(k-1) - h_k is {last_drop:.4f} nats, delta {study.delta:g}",
+        ),
         Check("no judged member diverged", diverged == 0, f"{diverged} diverged, {len(trained)} did not"),
         Check("h_l by a second algorithm", difference < 1e-9, f"largest difference {difference:.1e} nats"),
         Check(
@@ -190,7 +124,7 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
             source_z < source_bound,
             f"largest |z| {source_z:.2f} of {n_means} means, bound {source_bound:.2f}",
         ),
-        Check("h_l is flat beyond k", flat < 1e-12, f"largest change {flat:.1e} nats"),
+        Check("h_l by enumeration is flat beyond k", flat < 1e-9, f"largest change {flat:.1e} nats"),
         Check(
             "cross-entropy = h_l + excess on fresh tokens",
             bool(np.abs(z).max() < bound),
@@ -214,22 +148,24 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
     )
 
 
-def notes(study: "OptimalContext", designed: ArmData, control: ArmData) -> tuple[str, ...]:
+def notes(study: "OptimalContext", arms: Sequence[ArmData]) -> tuple[str, ...]:
     """What a reader should know beside the verdicts."""
     said = [
-        f"Judged by {study.estimand}"
+        f"Judged by {study.estimand.replace('_', ' ')}"
         + (", which uses the truth to choose when to stop" if study.estimand == "oracle_stop" else "")
-        + f"; delta = {study.delta:g} nats; the units of replication are"
-        f" {designed.replicates.counts} on the designed arm and {control.replicates.counts} on the control.",
-        f"The optimiser's own excess on an endless stream is at most {np.max(designed.endless):.1e} nats (designed) and"
-        f" {np.max(control.endless):.1e} (control).",
+        + f"; delta = {study.delta:g} nats."
     ]
-    last = designed.arm.lengths[-1]
-    at_edge = [
-        size
-        for size, ranking in zip(designed.arm.sizes, designed.rankings, strict=True)
-        if ranking.smallest_within(study.delta).estimate == last
-    ]
-    if at_edge:
-        said.append(f"l*_delta is at the longest context of the grid, {last}, for D = {', '.join(map(str, at_edge))}.")
+    for data in arms:
+        limited = limitation(study, data)
+        optimiser = f"the optimiser's own excess on an endless stream is at most {np.max(data.endless):.1e} nats"
+        said.append(
+            f"Arm {data.arm.name}: {counted(data)}; "
+            + (optimiser if limited is None else f"no claim may rest on it, {limited}")
+            + f"; learning rate {data.learning_rate:g}."
+        )
+        last = data.arm.lengths[-1]
+        best = [ranking.smallest_within(study.delta).estimate for ranking in data.rankings if data.is_finite]
+        at_edge = [size for size, one in zip(data.arm.sizes, best, strict=False) if one == last]
+        if at_edge:
+            said.append(f"Arm {data.arm.name}: l* is at the edge of the grid, {last}, at D = {at_edge}.")
     return tuple(said)

@@ -1,17 +1,15 @@
 """What is measured at each cell."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from testbed.measures import check_source
-from testbed.predictors import add_constant_law, finite_mixture_law
 from testbed.runs import Cell, Record
-from testbed.sources import LagMarkovSource, MarkovSource
-from testbed.sources.chain import DyadicChain
 from testbed.studies.optimal_context.config import Arm, Training
 from testbed.studies.optimal_context.grid import Probe, data_seed
+from testbed.studies.optimal_context.mixture import mixture_excess
+from testbed.studies.optimal_context.tables import table_excess
 from testbed.training.member import TrainedMember
 from testbed.training.windows import TargetSet
 
@@ -59,12 +57,13 @@ def source_record(cell: Cell, arm: Arm, probe: Probe) -> Record:
         "n_means": arm.max_context + 1,
         "fingerprint": source.fingerprint,
     }
-    arrays = {"conditional_entropies": check.truth, "sampled": check.sampled, "sampled_error": check.sampled_error}
+    arrays = {"conditional_entropies": check.truth, "enumerated": check.enumerated, "sampled": check.sampled}
+    arrays |= {"sampled_error": check.sampled_error}
     return Record(cell.key, cell.study, cell.resolved(), "done", metrics, arrays)
 
 
 def reference_record(cell: Cell, arm: Arm, training: Training, probe: Probe) -> Record:
-    """Exact excess of the order-l tables (add one half) on the same targets, and of the Bayes mixture at order k."""
+    """Exact excess of the order-l tables on the same targets, in expectation over others, and of the Bayes mixture."""
     source = arm.kernel(probe.kernel)
     assert probe.n_targets is not None
     seed = data_seed(probe.kernel, probe.draw)
@@ -76,59 +75,12 @@ def reference_record(cell: Cell, arm: Arm, training: Training, probe: Probe) -> 
         for first in range(probe.n_targets, (N_EXPECTATION_DRAWS + 1) * probe.n_targets, probe.n_targets)
     ]
     expected = np.mean([table_excess(source, other, arm) for other in others], axis=0)
-    counts, _ = _counted(source, targets, arm.order)
-    mixture = bayes_mixture(source, counts)
-    metrics: dict[str, Any] = {
-        "bayes_mixture_excess": None if mixture is None else _divergence(source, arm.order, mixture)
+    mixture, kind = mixture_excess(source, targets, arm)
+    metrics: dict[str, Any] = {"mixture": kind}
+    arrays = {
+        "excess": excess,
+        "expected_excess": expected,
+        "mixture_excess": mixture,
+        "conditional_entropies": truth,
     }
-    arrays = {"excess": excess, "expected_excess": expected, "conditional_entropies": truth}
     return Record(cell.key, cell.study, cell.resolved(), "done", metrics, arrays)
-
-
-def table_excess(source: DyadicChain, targets: TargetSet, arm: Arm) -> np.ndarray:
-    """(n_lengths,): exact excess of the add-one-half table of every order."""
-    return np.array([exact_excess(source, *_counted(source, targets, length)) for length in arm.lengths])
-
-
-def _counted(source: DyadicChain, targets: TargetSet, length: int) -> tuple[np.ndarray, int]:
-    """Counts (V^l, V) of the next token after every context, in lexicographic order, and l."""
-    contexts, following, _ = targets.windows(length)
-    code = np.zeros(len(contexts), dtype=np.int64)
-    for column in range(length):
-        code = code * source.vocab_size + contexts[:, column]
-    flat = np.bincount(code * source.vocab_size + following, minlength=source.vocab_size ** (length + 1))
-    return flat.reshape(-1, source.vocab_size), length
-
-
-def exact_excess(source: DyadicChain, counts: np.ndarray, length: int) -> float:
-    """sum_c p(c) KL(p(. | c) || q(. | c)) of the add-one-half table, nats."""
-    return _divergence(source, length, add_constant_law(counts))
-
-
-def _divergence(source: DyadicChain, length: int, law: np.ndarray) -> float:
-    exact = source.context_law(length)
-    code = np.zeros(len(exact.contexts), dtype=np.int64)
-    for column in range(length):
-        code = code * source.vocab_size + exact.contexts[:, column]
-    p, q = exact.laws, law[code]
-    ratio = np.log(np.where(p > 0, p, 1.0)) - np.log(q)
-    return float(exact.probabilities @ np.sum(np.where(p > 0, p * ratio, 0.0), axis=1))
-
-
-def bayes_mixture(source: DyadicChain, counts: np.ndarray) -> np.ndarray | None:
-    """The posterior mean law at the true order under the prior that the kernel was drawn from: the floor.
-
-    None for sources whose prior has no closed form.
-    """
-    if isinstance(source, LagMarkovSource):
-        family = _family(source.replace(seed=0))
-        return finite_mixture_law(counts, family.reshape(len(family), -1, source.vocab_size))
-    if isinstance(source, MarkovSource) and source.given_kernel is None and source.given_weights is None:
-        return None if source.entropy_rate_ is not None else add_constant_law(counts, source.concentration)
-    return None
-
-
-@lru_cache(maxsize=4)
-def _family(source: LagMarkovSource) -> np.ndarray:
-    """The family of a design, computed once a process: it does not depend on the seed."""
-    return source.family()

@@ -33,6 +33,7 @@ class OptimalContext(Study):
 
     arms: tuple[Arm, ...] = Field(min_length=2, description="families of sources; one designed and one control needed")
     n_kernels: int = Field(8, ge=2, description="kernels of each arm: the independent replicates")
+    first_kernel: int = Field(0, ge=0, lt=500_000, description="number of the first kernel: other kernels, data, seeds")
     n_draws: int = Field(1, ge=1, description="data draws of each kernel")
     n_inits: int = Field(1, ge=1, description="initialisations of each data draw")
     training: Training = Field(Training(), description="what all members share")
@@ -62,8 +63,10 @@ class OptimalContext(Study):
     def n_replicates(self) -> int:
         return self.n_kernels
 
-    def kernels_of(self, arm: Arm) -> int:
-        return self.n_kernels if arm.n_kernels is None else arm.n_kernels
+    def kernels_of(self, arm: Arm) -> range:
+        """The kernel numbers of an arm."""
+        n_kernels = self.n_kernels if arm.n_kernels is None else arm.n_kernels
+        return range(self.first_kernel, self.first_kernel + n_kernels)
 
     def arm(self, name: str) -> Arm:
         """The arm of this name."""

@@ -3,8 +3,9 @@
     q(x | c) ~ p(x | c) exp(sigma eps(c, x)),   eps standard normal,   KL(p || q) = sigma^2 / 2 Var_p(eps) + O(sigma^3)
 
 so that with sigma^2 = 2 e / (1 - sum_x p^2) the mean excess is about e, and its spread over replicates is that of a
-chi-square law with V^l (V - 1) degrees of freedom, like the excess of a learner. The losses then go through the same
-rankings, evidence and judge as those of a study.
+chi-square law with V^l (V - 1) degrees of freedom, like the excess of a table learner; it is independent over l and D,
+so that the power found here is that of a study of such learners, not of one of networks. The losses then go through
+the same rankings, evidence and judge as those of a study.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,7 +74,7 @@ def worlds(study: "OptimalContext") -> list[World]:
             on_control,
             holds | {"grows": "fails", "no_fall": "fails", "reaches_k": "fails"},
         ),
-        _world(study, "capped", designed, control, capped, on_control, holds | {"grows": None, "reaches_k": "fails"}),
+        _world(study, "capped", designed, control, capped, on_control, holds | {"reaches_k": "fails"}),
         _world(study, "spurious", designed, control, table, handicapped, holds | {"control": "fails"}),
     ]
 
@@ -90,7 +91,7 @@ def _world(
     named = claims(study.delta, study.decided_at)
 
     def draw(rng: np.random.Generator, n_replicates: int) -> list[tuple[Claim, Evidence]]:
-        n_control = round(n_replicates * study.kernels_of(control) / study.kernels_of(designed))  # as planned
+        n_control = round(n_replicates * len(study.kernels_of(control)) / len(study.kernels_of(designed)))  # as planned
         numbers = evidence(
             study.delta,
             designed.order,
