@@ -209,10 +209,9 @@ def main() -> None:
     body = "\n\n".join(
         [
             "`python -m benchmarks.training`: thousands of positions (windows x positions x members) a second\n"
-            f"of CPU time on one core, medians of {arguments.rounds} interleaved rounds; 2 blocks,\n"
-            "sampled batches. *plain loop* trains as many single `nn.Module` models, one after the other, by\n"
-            "`torch.optim.AdamW` at its defaults. Before timing, both give the same losses from the same weights\n"
-            "and windows.",
+            f"of CPU time on one core, medians of {arguments.rounds} interleaved rounds; 2 blocks, sampled batches.\n"
+            "*plain loop* trains as many single `nn.Module` models, one after the other, by `torch.optim.AdamW`\n"
+            "at its defaults. Before timing, both give the same losses from the same weights and windows.",
             "Bars: 0.95x for one member, 2x for 32 members of width 32. Compare along a row only.",
             markdown_table(header, rows),
             conditions("torch", "numpy"),

@@ -15,7 +15,7 @@ from testbed.sources.source import Source
 from testbed.training.spec import TrainingSpec
 from testbed.training.windows import TargetSet, WeightedContexts, distinct_windows
 
-POSITIONS_PER_CALL = {"cpu": 2_048, "cuda": 2**18}
+POSITIONS_PER_CALL = {"cpu": 4_096, "cuda": 2**18}
 """Positions that one forward pass should hold: on a CPU activations leave the cache beyond it, on a GPU the memory."""
 PADDING_LIMIT = 1.25
 """Distinct windows of a segment, padding included, over those without."""

@@ -68,7 +68,9 @@ class AdamW:
             rate = rate_E1[rows] * living_E1
             mean.lerp_(gradient, 1 - c.beta1)
             square.mul_(c.beta2).addcmul_(gradient, gradient, value=1 - c.beta2)
-            updated = weight if self.decay_EP is None else weight * (1 - rate * self.decay_EP[rows])
+            updated = weight
+            if self.decay_EP is not None:
+                updated = torch.addcmul(weight, weight * rate, self.decay_EP[rows], value=-1)
             root = square.sqrt().add_(c.epsilon * correction2**0.5)  # both sides of the quotient times sqrt(1 - b2^t)
             updated = torch.addcdiv(updated, mean * (rate * (-(correction2**0.5) / correction1)), root)
             finite_E1 = updated.sum(dim=1, keepdim=True).isfinite()  # far cheaper than a test of every number
