@@ -74,7 +74,7 @@ class PlainTransformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.final_norm(x)
-        return x @ self.embedding.weight[:-1].T if self.tied else self.head(x)
+        return x @ self.embedding.weight[:-1].T / x.shape[-1] ** 0.5 if self.tied else self.head(x)
 
     def named(self) -> dict[str, list[tuple[nn.Parameter, bool]]]:
         """The layout's name -> the parameters that stand side by side under it, and whether they are transposed."""

@@ -2,12 +2,22 @@
 
 from testbed.methods.banded import BandedMask
 from testbed.methods.learned import LearnedPositions
-from testbed.methods.method import AnyMethod, Geometry, Initial, Method, check_combination, method, methods
+from testbed.methods.method import (
+    AnyMethod,
+    AttentionContext,
+    Geometry,
+    Initial,
+    Method,
+    check_combination,
+    method,
+    methods,
+)
 from testbed.methods.nope import NoPositions
 from testbed.methods.rope import RotaryPositions
 
 __all__ = [
     "AnyMethod",
+    "AttentionContext",
     "BandedMask",
     "Geometry",
     "Initial",

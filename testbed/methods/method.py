@@ -2,7 +2,9 @@
 
 A method fills *slots*. Exclusive slots take one filler (`qk`, `position`, `normaliser`, `training_positions`, and any
 name in `excludes`, such as `length_scale`); the others compose: `embed` adds, `rotate` chains, `scale` multiplies,
-`mask` intersects, `bias` adds. What changes q and k alone keeps the fused attention kernel; masks and biases leave it.
+`mask` intersects, `bias` adds, `logits` and `reweigh` chain. What changes q and k alone keeps the fused attention
+kernel, masks and biases pass through it as an argument; `logits`, `normalise` and `reweigh` take the explicit path,
+which forms the scores.
 
 E B T H K D V name the axes member, batch, time, head, head dimension, model dimension, vocabulary.
 """
@@ -31,6 +33,23 @@ class Geometry:
     @property
     def head_dim(self) -> int:
         return self.width // self.heads
+
+
+@dataclass(frozen=True)
+class AttentionContext:
+    """What the explicit path shows a method.
+
+    q_EBHTK, k_EBHTK    queries and keys, after `rotate` and `scale`
+    queries_T, keys_T   their positions
+    visible             bool, broadcastable to (E, B, H, T, T): causal mask and every method's mask
+    """
+
+    q_EBHTK: "Tensor"
+    k_EBHTK: "Tensor"
+    queries_T: "Tensor"
+    keys_T: "Tensor"
+    visible: "Tensor"
+    geometry: Geometry
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,27 @@ class Method(Tagged):
     def bias(self, queries_T: "Tensor", keys_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor | None":
         """Broadcastable to (E, 1, H, T, T): added to the scaled logits."""
         return None
+
+    # -- the explicit path, taken where some method of the combination overrides one of these
+    def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Mapping[str, "Tensor"]) -> "Tensor":
+        """The scaled and biased logits, changed; invisible keys are masked afterwards."""
+        return a_EBHTT
+
+    def normalise(
+        self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Mapping[str, "Tensor"]
+    ) -> "Tensor | None":
+        """Weights from masked logits (invisible keys are -inf), for the slot `normaliser`; None: the softmax."""
+        return None
+
+    def reweigh(self, w_EBHTT: "Tensor", context: AttentionContext, parameters: Mapping[str, "Tensor"]) -> "Tensor":
+        """The weights, changed."""
+        return w_EBHTT
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether this method needs the scores themselves."""
+        hooks = ("logits", "normalise", "reweigh")
+        return any(getattr(type(self), name) is not getattr(Method, name) for name in hooks)
 
 
 EXCLUSIVE_SLOTS = frozenset({"qk", "position", "normaliser", "training_positions"})

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from testbed.methods import Geometry
+from testbed.methods import AttentionContext, Geometry
 from testbed.models.config import ModelConfig
 from testbed.models.flat import Layout
 from testbed.models.norm import rms_norm
@@ -74,7 +74,10 @@ class Transformer:
         for block in range(self.config.depth):
             last_only = read == "last" and block == self.config.depth - 1
             x_EMD = self._block(weights, x_EMD, block, B, T, positions_T, method_weights, last_only)
-        head_EDV = weights["embedding"][:, :-1].transpose(1, 2) if self.config.tied_head else weights["head"]
+        if self.config.tied_head:  # scaled, so that the first logits are as wide as the embedding's entries
+            head_EDV = weights["embedding"][:, :-1].transpose(1, 2) * self.config.width**-0.5
+        else:
+            head_EDV = weights["head"]
         z_EMV = torch.bmm(rms_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV))
         return z_EMV if read == "last" else z_EMV.view(E, B, T, self.vocab_size)
 
@@ -159,6 +162,10 @@ class Transformer:
             added = method.bias(queries_T, keys_T, parameters)
             if added is not None:
                 bias = added if bias is None else bias + added
+        if any(method.is_explicit for method in self.config.methods):
+            visible_TT = _visible(mask_TT, queries_T, keys_T)
+            context = AttentionContext(q_EBHTK, k_EBHTK, queries_T, keys_T, visible_TT, self.geometry)
+            return self._attend_explicitly(v_EBHTK, bias, context, method_weights)
         if mask_TT is None and bias is None and len(keys_T) == 1:
             return v_EBHTK  # a single key gets all the weight, whatever q and k are: their gradients are exactly zero
         q, k, v = (x.reshape(E * B, H, -1, K) for x in (q_EBHTK, k_EBHTK, v_EBHTK))
@@ -168,6 +175,25 @@ class Transformer:
         else:
             a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, queries_T, keys_T, q_EBHTK))
         return a.view(E, B, H, -1, K)
+
+    def _attend_explicitly(
+        self, v_EBHTK: Tensor, bias: Tensor | None, context: AttentionContext, method_weights: list[dict[str, Tensor]]
+    ) -> Tensor:
+        """Attention whose scores the methods see and change: T x T memory, only where a method asks for it."""
+        pairs = list(zip(self.config.methods, method_weights, strict=True))
+        a_EBHTT = context.q_EBHTK @ context.k_EBHTK.transpose(-1, -2) / math.sqrt(context.q_EBHTK.shape[-1])
+        if bias is not None:
+            a_EBHTT = a_EBHTT + bias
+        for method, parameters in pairs:
+            a_EBHTT = method.logits(a_EBHTT, context, parameters)
+        a_EBHTT = a_EBHTT.masked_fill(~context.visible, -math.inf)
+        normalised = (method.normalise(a_EBHTT, context, parameters) for method, parameters in pairs)
+        w_EBHTT = next((w for w in normalised if w is not None), None)
+        if w_EBHTT is None:
+            w_EBHTT = a_EBHTT.softmax(dim=-1)
+        for method, parameters in pairs:
+            w_EBHTT = method.reweigh(w_EBHTT, context, parameters)
+        return w_EBHTT @ v_EBHTK
 
 
 @lru_cache(maxsize=256)
@@ -181,10 +207,15 @@ def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:
     return gain_ED[:, :, None] * matrix_EDD
 
 
+def _visible(mask_TT: Tensor | None, queries_T: Tensor, keys_T: Tensor) -> Tensor:
+    """(T, T) the keys that a query may see: those not after it, and every method's mask."""
+    causal_TT = queries_T[:, None] >= keys_T[None, :]
+    return causal_TT if mask_TT is None else causal_TT & mask_TT
+
+
 def _joined(mask_TT: Tensor | None, bias: Tensor | None, queries_T: Tensor, keys_T: Tensor, q_EBHTK: Tensor) -> Tensor:
     """Causal mask, methods' masks and biases as one argument of the attention kernel: (T, T) or (E B, H, T, T)."""
-    causal_TT = queries_T[:, None] >= keys_T[None, :]
-    allowed_TT = causal_TT if mask_TT is None else causal_TT & mask_TT
+    allowed_TT = _visible(mask_TT, queries_T, keys_T)
     if bias is None:
         return allowed_TT
     E, B, H = q_EBHTK.shape[:3]

@@ -1,5 +1,6 @@
 """Methods: exclusive slots, what each promises, and a user's own method through the attention path."""
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from testbed.core import ConfigError
-from testbed.methods import Initial, Method, RotaryPositions, methods
+from testbed.methods import BandedMask, Initial, Method, RotaryPositions, methods
 from testbed.models import ModelConfig
 from testbed.models.transformer import Transformer
 
@@ -208,3 +209,59 @@ def test_a_length_scale_is_no_operation_at_the_training_length():
     for length in (3, 5, 9):
         moved = (plain.logits(weights, window(length)) - scaled.logits(weights, window(length))).abs().max().item()
         assert moved == 0 if length == 5 else moved > 1e-5
+
+
+# ------------------------------------------------------------------------------------------------ the explicit path
+class Soft(Method):
+    """A no-op that takes the explicit path."""
+
+    def logits(self, a_EBHTT, context, parameters):
+        assert a_EBHTT.shape[-2:] == (len(context.queries_T), len(context.keys_T))
+        return a_EBHTT
+
+
+class Capped(Method):
+    """Soft cap of the logits, then half of each weight moved to the query's own key."""
+
+    slots = frozenset({"normaliser"})
+
+    def logits(self, a_EBHTT, context, parameters):
+        return 2.0 * (a_EBHTT / 2.0).tanh()
+
+    def normalise(self, a_EBHTT, context, parameters):
+        powers = a_EBHTT.exp()
+        return powers / powers.sum(dim=-1, keepdim=True)
+
+    def reweigh(self, w_EBHTT, context, parameters):
+        own = context.queries_T[:, None] == context.keys_T[None, :]
+        return 0.5 * w_EBHTT + 0.5 * own
+
+
+def explicit_model(*chosen: Method) -> tuple[Transformer, dict[str, torch.Tensor], torch.Tensor]:
+    model = Transformer(ModelConfig(width=8, depth=2, heads=2, methods=chosen), 3, 6)
+    rows = torch.stack([model.layout.initial_row(seed) for seed in range(2)])
+    tokens = torch.randint(0, 4, (2, 5, 6), generator=torch.Generator().manual_seed(1))
+    return model, model.layout.views(rows), tokens
+
+
+@pytest.mark.parametrize("read", ["last", "all"])
+@pytest.mark.parametrize("others", [(), (BandedMask(reach=3),)])
+def test_the_explicit_path_equals_the_fused_one(read, others):
+    plain, weights, tokens = explicit_model(RotaryPositions(), *others)
+    explicit, _, _ = explicit_model(RotaryPositions(), *others, Soft())
+    assert Soft().is_explicit
+    assert not RotaryPositions().is_explicit
+    assert torch.allclose(plain.logits(weights, tokens, read), explicit.logits(weights, tokens, read), atol=1e-6)
+
+
+def test_logits_normaliser_and_weights_are_what_attention_uses():
+    """Slow twin: one member, one window, one head and one query at a time."""
+    model, _, _ = explicit_model(Capped())
+    q, k, v = torch.randn(3, 2, 5, 2, 6, 4, generator=torch.Generator().manual_seed(2))
+    positions = torch.arange(6)
+    out = model._attend(q, k, v, positions, positions, [{}])
+    for e, b, h, t in itertools.product(range(2), range(5), range(2), range(6)):
+        a = 2.0 * torch.tanh(q[e, b, h, t] @ k[e, b, h, : t + 1].T / 2.0 / 2.0)
+        w = 0.5 * torch.softmax(a, dim=0)
+        w[t] += 0.5
+        assert torch.allclose(out[e, b, h, t], w @ v[e, b, h, : t + 1], atol=1e-5)

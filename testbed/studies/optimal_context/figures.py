@@ -44,6 +44,7 @@ def optimal_context_figure(study: "OptimalContext", arms: list[ArmData]) -> Stud
         axis.set_title(f"{data.arm.name} (k = {data.arm.order})")
         axis.set_xlabel("dataset size D (targets)")
     axes[0][0].set_ylabel("optimal context length $l^*$")
+    axes[0][0].set_yticks(range(max(data.arm.max_context for data in arms) + 1))
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
     replicates = "; ".join(f"{counted(data)} ({data.arm.name})" for data in arms)
@@ -102,10 +103,9 @@ def _optimum_panel(study: "OptimalContext", data: ArmData, axis: "Axes") -> list
         linestyle="none",
         marker="x",
         markersize=3.5,
-        label="not told from the best",
+        label="not separable from the best",
     )
     axis.set_xscale("log")
-    axis.set_yticks(list(range(max(data.arm.lengths) + 1)))
     return [
         {
             "arm": data.arm.name,
