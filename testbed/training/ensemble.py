@@ -1,7 +1,9 @@
 """An ensemble: many members of one shape, trained together, each as if alone."""
 
+import ctypes
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -92,14 +94,22 @@ class Ensemble:
         return None if step < 0 else Divergence(step, float(self.last_finite_E[row]))
 
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+
+@lru_cache(maxsize=1)
 def _keep_freed_memory() -> None:
     """Let the C library keep the memory that a step frees, for the next step.
 
-    glibc gives memory back to the system beyond twice the largest block that was ever freed (mallopt(3), dynamic
-    thresholds), and every step would fault its pages in again: up to a fifth of the time. So one large block is
-    allocated, never touched, and freed. It costs nothing, and elsewhere it does nothing.
+    glibc gives large blocks back to the system as soon as they are freed, and every step would fault its pages in
+    again: up to a fifth of the time. It is asked not to, mallopt(3); where there is no mallopt, nothing changes.
     """
-    torch.empty(31 * 2**20, dtype=torch.uint8)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(M_MMAP_THRESHOLD, 2**30)
 
 
 def segment_loss(model: Transformer, leaves: dict[str, Tensor], segment: Segment, step: int) -> Tensor:
