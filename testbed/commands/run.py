@@ -57,6 +57,8 @@ def run_config(
     deadline = None if limit is None else time.monotonic() + limit
     asked = asked_for(config, overrides, grids, scale)
     prepare_device(device)
+    for one in asked:
+        one.study.prepare()
     with Store(results, writable=True) as store:
         failed = []
         for one in asked:

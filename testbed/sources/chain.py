@@ -53,12 +53,16 @@ class DyadicChain(Source):
     @cached_property
     def stationary_law(self) -> Floats:
         """pi(c), shape (V,) * k; zero on transient contexts."""
-        return stationary_law(self._rows).reshape((self.vocab_size,) * self.order)
+        law = stationary_law(self._rows).reshape((self.vocab_size,) * self.order)
+        law.flags.writeable = False
+        return law
 
     @cached_property
     def initial_weights(self) -> NDArray[np.uint64]:
         """pi as integer weights over 2^64, (V^k,): the law from which sequences start."""
-        return quantise64(self.stationary_law.reshape(-1))
+        weights = quantise64(self.stationary_law.reshape(-1))
+        weights.flags.writeable = False
+        return weights
 
     @property
     def fingerprint(self) -> str:
@@ -188,4 +192,4 @@ def check_size(vocab_size: int, order: int) -> None:
 
 def _negative_p_log_q(joint: Floats, law: Floats) -> float:
     positive = joint > 0
-    return -float(np.sum(joint[positive] * np.log(law[positive])))
+    return -float(np.sum(joint[positive] * np.log(law[positive]))) + 0.0  # never -0.0

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from testbed.core import ArrayInput
+from testbed.core.config import load_array
 from testbed.sources.chain import DyadicChain, check_size
 from testbed.sources.dyadic import check_rows, quantise
 from testbed.sources.source import source
@@ -33,10 +34,15 @@ class IIDSource(DyadicChain):
     @model_validator(mode="before")
     @classmethod
     def _size_from_law(cls, values: Any) -> Any:
-        law = values.get("probabilities") if isinstance(values, dict) else None
-        if isinstance(law, list | tuple | np.ndarray) and "vocab_size" not in values:
-            return {**values, "vocab_size": len(law)}
-        return values
+        if not isinstance(values, dict) or values.get("probabilities") is None:
+            return values
+        try:
+            array = load_array(values["probabilities"])
+        except ValueError as error:
+            raise ValueError(f"probabilities: {error}") from None
+        assert array is not None
+        law = np.atleast_1d(np.squeeze(array))  # a .csv file holds one row or one column
+        return {"vocab_size": len(law), **values, "probabilities": law}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -69,9 +69,11 @@ class MarkovSource(DyadicChain):
 
         Raises ConfigError, naming the range that can be reached, where it cannot be.
         """
-        return cls(
+        chain = cls(
             vocab_size=vocab_size, order=order, concentration=concentration, entropy_rate=entropy_rate, seed=seed
         )
+        _ = chain.weights  # an entropy rate out of reach is refused now
+        return chain
 
     @model_validator(mode="before")
     @classmethod

@@ -14,8 +14,12 @@ from testbed.core import ConfigError, UndefinedError
 Floats = NDArray[np.float64]
 
 GTH_STATES = 128  # below this elimination is as fast as iterating, and exact to rounding for any mixing time
+ELIMINATED_STATES = 512  # elimination takes a second at 1024, minutes at 4096
+SOLVED_QUICKLY = 1024  # the linear system takes hundredths of a second; beyond, iterating for longer pays
 DIRECT_STATES = 4096  # above this a dense matrix (128 MiB) is not worth having
 POWER_STEPS = 1000
+POWER_WORK = 10**8  # kernel entries that iterating may touch, beyond the first 1000 steps
+ROUNDING = 1e-14  # L1 residuals below this are rounding
 
 
 def next_states(n_states: int, vocab_size: int) -> NDArray[np.int64]:
@@ -52,7 +56,8 @@ def stationary_law(kernel: Floats) -> Floats:
     """(V^k,) the law that `advance` leaves unchanged; zero on transient states.
 
     Grassmann-Taksar-Heyman elimination for at most 128 recurrent states; beyond that power iteration, and where it
-    mixes too slowly elimination again (up to 4096 states) or the leading Arnoldi vector. Periodic chains are fine.
+    mixes too slowly elimination again (up to 512 states), a dense linear system (up to 4096), or the leading Arnoldi
+    vector. Periodic chains are fine.
 
     Raises ConfigError where the chain has several closed classes and hence no single stationary law.
     """
@@ -66,8 +71,10 @@ def stationary_law(kernel: Floats) -> Floats:
     law, converged = _by_power_iteration(kernel, recurrent)
     if converged:
         return law
-    if len(recurrent) <= DIRECT_STATES:
+    if len(recurrent) <= ELIMINATED_STATES:
         return _by_elimination(kernel, recurrent)
+    if len(recurrent) <= DIRECT_STATES:
+        return _by_solving(kernel, recurrent)
     return _by_arnoldi(kernel, law)
 
 
@@ -86,6 +93,24 @@ def eliminate(matrix: Floats) -> Floats:
 
 
 def _by_elimination(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
+    law = np.zeros(len(kernel))
+    law[recurrent] = eliminate(_matrix(kernel, recurrent))
+    return law
+
+
+def _by_solving(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
+    """pi (P - 1) = 0 with one equation replaced by sum pi = 1, by LU with pivoting."""
+    system = _matrix(kernel, recurrent).T - np.eye(len(recurrent))
+    system[-1] = 1.0
+    target = np.zeros(len(recurrent))
+    target[-1] = 1.0
+    law = np.zeros(len(kernel))
+    law[recurrent] = np.maximum(np.linalg.solve(system, target), 0.0)
+    return law / law.sum()
+
+
+def _matrix(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
+    """The transition matrix among the recurrent states."""
     n_states, vocab_size = kernel.shape
     position = np.full(n_states, -1)
     position[recurrent] = np.arange(len(recurrent))
@@ -94,9 +119,7 @@ def _by_elimination(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
     reached = kernel[recurrent] > 0  # by closure, every reached target is recurrent
     rows = np.broadcast_to(np.arange(len(recurrent))[:, None], targets.shape)
     np.add.at(matrix, (rows[reached], targets[reached]), kernel[recurrent][reached])
-    law = np.zeros(n_states)
-    law[recurrent] = eliminate(matrix)
-    return law
+    return matrix
 
 
 def _by_power_iteration(kernel: Floats, recurrent: NDArray[np.int64]) -> tuple[Floats, bool]:
@@ -104,17 +127,22 @@ def _by_power_iteration(kernel: Floats, recurrent: NDArray[np.int64]) -> tuple[F
     residual * r / (1 - r), because a small residual alone means little where mixing is slow."""
     law = np.zeros(len(kernel))
     law[recurrent] = 1.0 / len(recurrent)
-    previous = 0.0
-    for _ in range(POWER_STEPS):
+    n_steps = POWER_STEPS
+    if len(recurrent) > SOLVED_QUICKLY:
+        n_steps = max(POWER_STEPS, min(20 * POWER_STEPS, POWER_WORK // kernel.size))
+    previous, rate = 0.0, 1.0
+    for _ in range(n_steps):
         following = advance(law, kernel)
         following /= following.sum()
         residual = float(np.abs(following - law).sum())
-        ratio = residual / previous if previous > 0 else 1.0
+        if previous > 0 and residual > ROUNDING:  # below it the ratio is noise
+            rate = 0.5 * rate + 0.5 * residual / previous
         law, previous = following, residual
-        if residual == 0.0 or (ratio < 0.99 and residual * ratio / (1.0 - ratio) < 1e-15):
+        if residual == 0.0 or (rate < 1.0 and residual * rate / (1.0 - rate) < 1e-15):
             return law, True
-        if residual < 1e-16:  # rounding hides whether it still converges
-            return law, False
+        if residual < ROUNDING:
+            return law, rate < 0.99  # then the error left is below 1e-12
+    return law, False
     return law, False
 
 

@@ -50,7 +50,7 @@ def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
         far = near + step
         seen.append(gap(far))
         if seen[-1] * seen[0] <= 0:
-            log_b = brentq(gap, near, far, xtol=1e-13, rtol=1e-15)
+            log_b = brentq(gap, near, far, xtol=1e-9, rtol=1e-12)
             if abs(gap(log_b)) <= TOLERANCE:
                 return temper(kernel, float(np.exp(log_b)))
             break

@@ -62,6 +62,9 @@ class Study(Tagged):
     )
 
     # -- before
+    def prepare(self) -> None:
+        """Raise ConfigError for what is wrong but shows only when it is computed; called before anything is run."""
+
     @abstractmethod
     def claims(self) -> tuple[Claim, ...]:
         """What is claimed, with regions and margins, fixed by the config."""

@@ -235,3 +235,16 @@ def test_independent_tokens_have_no_memory():
     assert source.conditional_entropies(3).value == pytest.approx([1.5 * math.log(2)] * 4)
     assert source.excess_entropy().value == 0.0
     assert IIDSource(vocab_size=4).entropy_rate().value == pytest.approx(math.log(4))
+
+
+def test_a_law_is_read_from_a_file(tmp_path):
+    np.savetxt(tmp_path / "law.csv", [0.5, 0.25, 0.25], delimiter=",")
+    source = build({"type": "iid", "probabilities": str(tmp_path / "law.csv")})
+    assert source.entropy_rate().value == pytest.approx(1.5 * math.log(2))
+
+
+def test_laws_cannot_be_written_to():
+    source = MarkovSource.random(3, 1)
+    for array in (source.weights, source.kernel, source.stationary_law, source.initial_weights):
+        with pytest.raises(ValueError, match="read-only"):
+            array.reshape(-1)[0] = 0

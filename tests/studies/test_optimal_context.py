@@ -270,3 +270,15 @@ def test_probes_are_part_of_the_key():
     one = Cell("s", 1, Probe(kind="source", arm="a", kernel=0))
     assert one.key != Cell("s", 1, Probe(kind="source", arm="a", kernel=1)).key
     assert one.key == Cell("s", 1, Probe(kind="source", arm="a", kernel=0, draw=0)).key
+
+
+def test_a_source_that_cannot_be_designed_is_refused_before_training(smoke):
+    arm = smoke.arms[0].replace(source={"type": "lag_markov", "vocab_size": 2, "change_points": [1, 2]})
+    with pytest.raises(ConfigError, match=r"arms\.0\.source\.change_points: no lag weights"):
+        smoke.replace(arms=(arm, smoke.arms[1])).prepare()
+    smoke.prepare()
+
+
+def test_names_of_arms_are_safe_in_file_names(smoke):
+    with pytest.raises(ConfigError, match="name: given 'a/b'"):
+        smoke.arms[0].replace(name="a/b")

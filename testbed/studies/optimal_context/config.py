@@ -17,7 +17,7 @@ EXTRA_CONTEXT = 3  # context lengths run to k + 3
 class Arm(Config):
     """One family of sources: kernel number i is the source with its seed raised by i."""
 
-    name: str = Field(description="name in figures and records")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name in figures and records")
     role: Role = Field(description="designed: claims rest on it; drawn: shown beside; control: no context helps")
     source: AnySource = Field(description="source of kernel 0; kernel i has its seed raised by i")
     sizes: tuple[int, ...] = Field(min_length=1, description="dataset sizes D, distinct targets at the judged position")

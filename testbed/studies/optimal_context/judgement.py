@@ -39,7 +39,7 @@ def judgement(study: "OptimalContext", records: Sequence[Record]) -> Judgement:
         replace(one, notes=(*one.notes, _beside(two, other)))
         for one, two in zip(verdicts(study, designed, control, void), beside, strict=True)
     ]
-    return Judgement(tuple(judged), found, notes(study, present))
+    return Judgement(tuple(judged), found, (*notes(study, present), *edges_of_tuning(present, records)))
 
 
 def verdicts(study: "OptimalContext", designed: ArmData, control: ArmData, void: str | None) -> list[Verdict]:
@@ -99,7 +99,7 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
     n_means = int(sum(number(record.metrics["n_means"]) for record in sources))
     source_bound = float(norm.isf(FALSE_ALARM / 2 / n_means))
     pairs = [(number(r.metrics["paired_difference"]), number(r.metrics["paired_error"])) for r in trained]
-    z = np.array([difference / error if error > 0 else 0.0 for difference, error in pairs])
+    z = np.array([_z(difference, error) for difference, error in pairs])
     bound = float(norm.isf(FALSE_ALARM / 2 / max(len(z), 1)))
     orders = {one.arm.name: one.arm.order for one in arms}
     flat = max(
@@ -127,7 +127,7 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
         Check("h_l by enumeration is flat beyond k", flat < 1e-9, f"largest change {flat:.1e} nats"),
         Check(
             "cross-entropy = h_l + excess on fresh tokens",
-            bool(np.abs(z).max() < bound),
+            bool(np.abs(z).max() < bound),  # false for nan too
             f"largest |z| {np.abs(z).max():.2f} of {len(z)} members, bound {bound:.2f}",
         ),
         Check(
@@ -148,6 +148,13 @@ def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Recor
     )
 
 
+def _z(difference: float, error: float) -> float:
+    """In standard errors; a difference without an error to hold it against is infinitely far off, or none."""
+    if error > 0 or not np.isfinite(error):
+        return difference / error
+    return 0.0 if abs(difference) < 1e-12 else np.inf
+
+
 def notes(study: "OptimalContext", arms: Sequence[ArmData]) -> tuple[str, ...]:
     """What a reader should know beside the verdicts."""
     said = [
@@ -157,7 +164,8 @@ def notes(study: "OptimalContext", arms: Sequence[ArmData]) -> tuple[str, ...]:
     ]
     for data in arms:
         limited = limitation(study, data)
-        optimiser = f"the optimiser's own excess on an endless stream is at most {np.max(data.endless):.1e} nats"
+        endless = "the exact law, full batch" if study.training.batch == "distinct" else "an endless stream"
+        optimiser = f"the optimiser's own excess on {endless}, is at most {np.max(data.endless):.1e} nats"
         said.append(
             f"Arm {data.arm.name}: {counted(data)}; "
             + (optimiser if limited is None else f"no claim may rest on it, {limited}")
@@ -168,4 +176,17 @@ def notes(study: "OptimalContext", arms: Sequence[ArmData]) -> tuple[str, ...]:
         at_edge = [size for size, one in zip(data.arm.sizes, best, strict=False) if one == last]
         if at_edge:
             said.append(f"Arm {data.arm.name}: l* is at the edge of the grid, {last}, at D = {at_edge}.")
+    return tuple(said)
+
+
+def edges_of_tuning(arms: Sequence[ArmData], records: Sequence[Record]) -> tuple[str, ...]:
+    """Arms whose learning rate is the least or the largest that was tried."""
+    said = []
+    for data in arms:
+        mine = [record.probe for record in records if record.probe["arm"] == data.arm.name]
+        tried = sorted({probe["learning_rate"] for probe in mine if probe["kind"] == "tuning"})
+        if data.learning_rate in (tried[0], tried[-1]):
+            said.append(
+                f"Arm {data.arm.name}: its learning rate is at the edge of those tried, {tried[0]:g} to {tried[-1]:g}."
+            )
     return tuple(said)

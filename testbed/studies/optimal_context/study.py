@@ -34,8 +34,8 @@ class OptimalContext(Study):
     arms: tuple[Arm, ...] = Field(min_length=2, description="families of sources; one designed and one control needed")
     n_kernels: int = Field(8, ge=2, description="kernels of each arm: the independent replicates")
     first_kernel: int = Field(0, ge=0, lt=500_000, description="number of the first kernel: other kernels, data, seeds")
-    n_draws: int = Field(1, ge=1, description="data draws of each kernel")
-    n_inits: int = Field(1, ge=1, description="initialisations of each data draw")
+    n_draws: int = Field(1, ge=1, le=1000, description="data draws of each kernel")
+    n_inits: int = Field(1, ge=1, le=1000, description="initialisations of each data draw")
     training: Training = Field(Training(), description="what all members share")
     tuning: Tuning = Field(Tuning(), description="how the learning rate of each arm is chosen")
     delta: float = Field(gt=0, description="smallest difference of losses that matters, nats; l* is reported within it")
@@ -74,6 +74,15 @@ class OptimalContext(Study):
             if arm.name == name:
                 return arm
         raise ConfigError(f"arms: there is none called {name}")
+
+    def prepare(self) -> None:
+        """Design every kernel, so that one that cannot be is refused before anything is trained."""
+        for number, arm in enumerate(self.arms):
+            for kernel in self.kernels_of(arm):
+                try:
+                    _ = arm.kernel(kernel).weights
+                except ConfigError as error:
+                    raise ConfigError(f"arms.{number}.source.{error}") from None
 
     def claims(self) -> tuple[Claim, ...]:
         return claims(self.delta, self.decided_at)
