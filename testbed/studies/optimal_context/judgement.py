@@ -39,7 +39,7 @@ def judgement(study: "OptimalContext", records: Sequence[Record]) -> Judgement:
         replace(one, notes=(*one.notes, _beside(two, other)))
         for one, two in zip(verdicts(study, designed, control, void), beside, strict=True)
     ]
-    return Judgement(tuple(judged), found, (*notes(study, present), *edges_of_tuning(present, records)))
+    return Judgement(tuple(judged), found, (*notes(study, present, records), *edges_of_tuning(present, records)))
 
 
 def verdicts(study: "OptimalContext", designed: ArmData, control: ArmData, void: str | None) -> list[Verdict]:
@@ -155,7 +155,7 @@ def _z(difference: float, error: float) -> float:
     return 0.0 if abs(difference) < 1e-12 else np.inf
 
 
-def notes(study: "OptimalContext", arms: Sequence[ArmData]) -> tuple[str, ...]:
+def notes(study: "OptimalContext", arms: Sequence[ArmData], records: Sequence[Record]) -> tuple[str, ...]:
     """What a reader should know beside the verdicts."""
     said = [
         f"Judged by {study.estimand.replace('_', ' ')}"
@@ -166,8 +166,10 @@ def notes(study: "OptimalContext", arms: Sequence[ArmData]) -> tuple[str, ...]:
         limited = limitation(study, data)
         endless = "the exact law, full batch" if study.training.batch == "distinct" else "an endless stream"
         optimiser = f"the optimiser's own excess on {endless}, is at most {np.max(data.endless):.1e} nats"
+        sources = [one for one in records if one.probe["kind"] == "source" and one.probe["arm"] == data.arm.name]
+        n_laws = len({one.metrics["fingerprint"] for one in sources})
         said.append(
-            f"Arm {data.arm.name}: {counted(data)}; "
+            f"Arm {data.arm.name}: {counted(data)}, of {n_laws} distinct laws; "
             + (optimiser if limited is None else f"no claim may rest on it, {limited}")
             + f"; learning rate {data.learning_rate:g}."
         )
