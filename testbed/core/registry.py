@@ -1,6 +1,6 @@
 """Find a source, method or study by the `type` name in a config.
 
-A new one is one new file in its room: the registry imports every public module of the room once, on first use. Users
+A new one is one new file in its room or in a folder of it: the registry imports every public module once, on first use. Users
 add their own from installed packages (an entry point in the group `testbed.<room>`) or from a file named under
 `plugins` in a config.
 """
@@ -55,9 +55,9 @@ class Registry(Generic[T]):
 
     def _import_all(self) -> None:
         package = importlib.import_module(f"testbed.{self.room}")
-        for module in pkgutil.iter_modules(package.__path__):
-            if not module.name.startswith("_"):
-                importlib.import_module(f"testbed.{self.room}.{module.name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not any(part.startswith("_") for part in module.name.split(".")):
+                importlib.import_module(module.name)
         for point in entry_points(group=f"testbed.{self.room}"):
             point.load()
 

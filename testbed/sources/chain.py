@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from testbed.core import ConfigError, Truth
 from testbed.sources.dyadic import quantise64
 from testbed.sources.sampling import ChainSampler
-from testbed.sources.source import PREDICT_LIMIT_BYTES, Floats, Source, Tokens, require_memory
+from testbed.sources.source import Floats, Source, Tokens, check_positions, check_tokens, require_law_memory
 from testbed.sources.stationary import advance, stationary_law
 
 MAX_STATES = 2**20
@@ -116,34 +116,27 @@ class DyadicChain(Source):
     # -- prediction
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:
         """(N, L, V) exact laws; nan where the context has probability zero and is shorter than k."""
-        tokens, at = self._check_tokens(tokens, context), None if positions is None else list(positions)
-        n_positions = tokens.shape[1] if at is None else len(at)
-        require_memory(
-            8 * tokens.shape[0] * n_positions * self.vocab_size,
-            PREDICT_LIMIT_BYTES,
-            f"the laws of {tokens.shape[0]} x {n_positions} positions over {self.vocab_size} symbols",
-            "ask for fewer sequences or positions at a time",
-        )
-        law = np.empty((tokens.shape[0], n_positions, self.vocab_size))
-        for column, t in enumerate(range(tokens.shape[1]) if at is None else at):
-            depth = self._depth(t, tokens.shape[1], context)
+        tokens = check_tokens(tokens, self.vocab_size, context)
+        at = check_positions(positions, tokens.shape[1])
+        require_law_memory(len(tokens), len(at), self.vocab_size)
+        law = np.empty((len(tokens), len(at), self.vocab_size))
+        for column, t in enumerate(at):
+            depth = self._depth(t, context)
             law[:, column] = self._laws[depth][self._codes(tokens, t, depth)]
         return law
 
     def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
         """(N, L) ln p(tokens[:, t] | what stands before), from the tables: no (N, L, V) array is made."""
-        tokens = self._check_tokens(tokens, context)
+        tokens = check_tokens(tokens, self.vocab_size, context)
         result = np.empty(tokens.shape)
         with np.errstate(divide="ignore"):
             logs = [np.log(law) for law in self._laws]
         for t in range(tokens.shape[1]):
-            depth = self._depth(t, tokens.shape[1], context)
+            depth = self._depth(t, context)
             result[:, t] = logs[depth][self._codes(tokens, t, depth), tokens[:, t]]
         return result
 
-    def _depth(self, t: int, length: int, context: int | None) -> int:
-        if not 0 <= t < length:
-            raise ConfigError(f"positions: given {t}, must lie in 0 .. {length - 1}")
+    def _depth(self, t: int, context: int | None) -> int:
         return min(t, self.order) if context is None else min(t, self.order, context)
 
     def _codes(self, tokens: NDArray[np.int64], t: int, depth: int) -> NDArray[np.int64]:
@@ -152,18 +145,6 @@ class DyadicChain(Source):
         for step in range(t - depth, t):
             code = code * self.vocab_size + tokens[:, step]
         return code
-
-    def _check_tokens(self, tokens: Tokens, context: int | None) -> NDArray[np.int64]:
-        array = np.asarray(tokens)
-        if array.ndim != 2 or (array.size and array.dtype.kind not in "ui"):
-            raise ConfigError(f"tokens: need integers of shape (N, L), given {array.dtype} of shape {array.shape}")
-        if array.size and not (int(array.min()) >= 0 and int(array.max()) < self.vocab_size):
-            raise ConfigError(
-                f"tokens: given values {array.min()} .. {array.max()}, must lie in 0 .. {self.vocab_size - 1}"
-            )
-        if context is not None and context < 0:
-            raise ConfigError(f"context: given {context}, must be at least 0")
-        return array.astype(np.int64)
 
     # -- samples
     @cached_property

@@ -53,6 +53,10 @@ class IIDSource(DyadicChain):
             check_rows(self.probabilities, "probabilities")
         return self
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [cls(vocab_size=4), cls([0.9, 0.1]), cls([0.5, 0.0, 0.5]), cls([1.0])]
+
     @property
     def order(self) -> int:
         return 0

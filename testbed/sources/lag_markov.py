@@ -49,6 +49,10 @@ class LagMarkovSource(DyadicChain):
             raise ValueError(f"base_entropy: given {self.base_entropy}, at most ln V = {math.log(self.vocab_size):.4f}")
         return self
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [cls(vocab_size=3, change_points=(60, 300), seed=1), cls(vocab_size=2, change_points=(50,))]
+
     @property
     def order(self) -> int:
         return len(self.change_points)

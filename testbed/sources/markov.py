@@ -47,6 +47,18 @@ class MarkovSource(DyadicChain):
                 self.stationary_law
             )  # a reducible chain is refused when it is built; a drawn one allows every transition
 
+    @classmethod
+    def examples(cls) -> list[Self]:
+        return [
+            cls.random(vocab_size=2, order=2, seed=1),
+            cls.random(vocab_size=3, order=1, entropy_rate=0.5, seed=2),
+            cls([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),  # periodic, no entropy
+            cls([[1.0 - 1e-6, 1e-6], [1e-6, 1.0 - 1e-6]]),  # nearly decomposable
+            cls([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5], [0.0, 1.0, 0.0]]),  # symbol 0 is transient
+            cls.random(vocab_size=256, order=1, concentration=0.01, seed=3),
+            cls([[1.0]]),
+        ]
+
     @property
     def order(self) -> int:
         return self.order_

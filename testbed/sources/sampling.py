@@ -1,6 +1,5 @@
 """Exact samples of a finite-order Markov chain given by integer weights. numba is imported at the first sample."""
 
-import operator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core.errors import ConfigError
+from testbed.sources.randomness import in_range
 
 PADDED_LIMIT = 2**24  # entries, 64 MiB
 _TABLE_LIMIT = 2**32  # entries that a 32-bit index reaches
@@ -82,10 +82,10 @@ class ChainSampler:
 
         Raises ConfigError for negative arguments, a seed of more than 64 bits, or sequence numbers beyond 2^64 - 1.
         """
-        n_sequences = _in_range("n_sequences", n_sequences, 2**63)
-        length = _in_range("length", length, _LENGTH_LIMIT)
-        seed = _in_range("seed", seed, 2**64 - 1)
-        first_sequence = _in_range("first_sequence", first_sequence, 2**64 - 1 - n_sequences)
+        n_sequences = in_range("n_sequences", n_sequences, 2**63)
+        length = in_range("length", length, _LENGTH_LIMIT)
+        seed = in_range("seed", seed, 2**64 - 1)
+        first_sequence = in_range("first_sequence", first_sequence, 2**64 - 1 - n_sequences)
         from testbed.sources._kernels.chain import sample_chain
 
         tokens_per_word = 4 // self.dtype.itemsize
@@ -170,10 +170,3 @@ def _checked_initial_weights(weights: NDArray[np.integer], n_states: int) -> NDA
     if not wrapped_once and positive.size != 1:
         raise ConfigError("initial_weights: must sum to 2^64, or have a single positive entry")
     return checked
-
-
-def _in_range(name: str, value: int, largest: int) -> int:
-    number = operator.index(value)
-    if not 0 <= number <= largest:
-        raise ConfigError(f"{name}: must be 0 .. {largest}, got {number}")
-    return number

@@ -3,13 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, PlainSerializer
 
-from testbed.core import Registry, ResourceError, Tagged, Truth, UndefinedError, tagged_to_json
+from testbed.core import ConfigError, Registry, ResourceError, Tagged, Truth, UndefinedError, tagged_to_json
 
 Tokens = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -49,13 +49,22 @@ class ContextLaw:
 class Source(Tagged):
     """A law over token sequences, frozen, checked when built. All entropies are in nats.
 
-    The context length l counts tokens: h_l = H(X_0 | X_{-l}, ..., X_{-1}).
+    The context length l counts tokens: h_l = H(X_0 | X_{-l}, ..., X_{-1}). A source that scores only some positions
+    says so (`judges_all`), says what one unit of context is (`context_unit`), and has h_l refer to those positions.
+    What a source cannot give exactly, as a bracket or as a sampled truth, it refuses with an UndefinedError that says
+    why.
     """
 
     version: ClassVar[int] = 1
     """Raised when the tokens or truths of an unchanged config change; part of every key."""
     stationary: ClassVar[bool] = True
     ergodic: ClassVar[bool] = True
+    judges_all: ClassVar[bool] = True
+    """Every position is scored; where False, `batch` marks the scored ones, and h_l is theirs."""
+    takes_inputs: ClassVar[bool] = False
+    """Sequences carry real-valued `inputs`; `predict` and `log_probs` then need them, as keyword `inputs`."""
+    context_unit: ClassVar[str] = "one token"
+    """What l counts."""
 
     if TYPE_CHECKING:  # a field of most sources, a property of some
 
@@ -93,6 +102,16 @@ class Source(Tagged):
     @abstractmethod
     def excess_entropy(self) -> Truth:
         """E = sum over l of (h_l - h), in nats."""
+
+    # -- what a source may say of itself
+    @classmethod
+    def examples(cls) -> list[Self]:
+        """Small instances, ordinary and degenerate ones: every property test runs over each of them."""
+        return [cls()]
+
+    def lengths(self, up_to: int) -> list[int]:
+        """The sequence lengths that this source writes, in 0 .. up_to; `sample` refuses others."""
+        return list(range(up_to + 1))
 
     # -- what follows from the above
     def batch(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Batch:
@@ -135,6 +154,37 @@ class Source(Tagged):
             contexts = np.concatenate([contexts[row], symbol[:, None].astype(contexts.dtype)], axis=1)
             probabilities = joint[row, symbol]
         return ContextLaw(contexts, probabilities / probabilities.sum(), laws)
+
+
+def check_tokens(tokens: Tokens, vocab_size: int, context: int | None = None) -> NDArray[np.int64]:
+    """`tokens` as (N, L) int64, if they are integers of 0 .. V - 1; `context` checked along with them."""
+    array = np.asarray(tokens)
+    if array.ndim != 2 or (array.size and array.dtype.kind not in "ui"):
+        raise ConfigError(f"tokens: need integers of shape (N, L), given {array.dtype} of shape {array.shape}")
+    if array.size and not (int(array.min()) >= 0 and int(array.max()) < vocab_size):
+        raise ConfigError(f"tokens: given values {array.min()} .. {array.max()}, must lie in 0 .. {vocab_size - 1}")
+    if context is not None and context < 0:
+        raise ConfigError(f"context: given {context}, must be at least 0")
+    return array.astype(np.int64)
+
+
+def check_positions(positions: Sequence[int] | None, length: int) -> list[int]:
+    """The wanted positions, all of them for None; each must lie in 0 .. length - 1."""
+    wanted = list(range(length)) if positions is None else [int(t) for t in positions]
+    for t in wanted:
+        if not 0 <= t < length:
+            raise ConfigError(f"positions: given {t}, must lie in 0 .. {length - 1}")
+    return wanted
+
+
+def require_law_memory(n_sequences: int, n_positions: int, vocab_size: int) -> None:
+    """Refuse a `predict` whose result passes PREDICT_LIMIT_BYTES."""
+    require_memory(
+        8 * n_sequences * n_positions * vocab_size,
+        PREDICT_LIMIT_BYTES,
+        f"the laws of {n_sequences} x {n_positions} positions over {vocab_size} symbols",
+        "ask for fewer sequences or positions at a time",
+    )
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
