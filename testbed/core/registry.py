@@ -1,8 +1,8 @@
 """Find a source, method or study by the `type` name in a config.
 
-A new one is one new file in its room or in a folder of it: the registry imports every public module once, on first use. Users
-add their own from installed packages (an entry point in the group `testbed.<room>`) or from a file named under
-`plugins` in a config.
+A new one is one new file in its room, or in a folder of it: the registry imports every public module once, on first
+use. Users add their own from installed packages (an entry point in the group `testbed.<room>`) or from a file named
+under `plugins` in a config.
 """
 
 import hashlib

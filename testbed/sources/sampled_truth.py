@@ -30,8 +30,7 @@ def sampled_position_losses(source: Source, length: int, n_sequences: int = N_SE
     for first in range(0, n_sequences, rows):
         n = min(rows, n_sequences - first)
         batch = source.batch(n, length, seed=TRUTH_SEED, first_sequence=first)
-        given = {"inputs": batch.inputs} if source.takes_inputs else {}
-        entropies = law_entropies(source.predict(batch.tokens, **given))
+        entropies = law_entropies(source.predict_batch(batch))
         total += entropies.sum(axis=0)
         squares += (entropies**2).sum(axis=0)
     mean = total / n_sequences

@@ -119,6 +119,16 @@ class Source(Tagged):
         tokens = self.sample(n_sequences, length, seed, first_sequence)
         return Batch(tokens, np.ones(tokens.shape, dtype=np.bool_))
 
+    def predict_batch(self, batch: Batch, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:
+        """`predict` for a batch, with its real-valued inputs where there are any."""
+        given: dict[str, Any] = {"inputs": batch.inputs} if self.takes_inputs else {}
+        return self.predict(batch.tokens, context, positions, **given)
+
+    def log_probs_batch(self, batch: Batch, context: int | None = None) -> Floats:
+        """`log_probs` for a batch, with its real-valued inputs where there are any."""
+        given: dict[str, Any] = {"inputs": batch.inputs} if self.takes_inputs else {}
+        return self.log_probs(batch.tokens, context, **given)
+
     def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
         """(N, L): ln p(tokens[:, t] | what stands before it); -inf where that is impossible."""
         law = self.predict(tokens, context)
