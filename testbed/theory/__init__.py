@@ -1,5 +1,68 @@
 """Predictions in closed form; no tokens."""
 
+from testbed.theory.attention_entropy import (
+    attention_entropy_floor,
+    copy_information_loss,
+    freezing_std,
+    gap_entropy_bound,
+    gaussian_logit_entropy,
+    mass_on_one,
+    required_gap,
+    top_two_gap_bound,
+)
+from testbed.theory.cosine_attention import (
+    aligned_weights,
+    cosscale_peak,
+    critical_cosine_scale,
+    effective_window,
+    random_cosine_density,
+    rotary_decay,
+    rotated_cosine_moments,
+    window_mass,
+)
+from testbed.theory.logit_scaling import (
+    critical_gamma,
+    entropy_invariant_ratio,
+    gap_counting_scale,
+    gradient_maximising_scale,
+    infoscale_cosine,
+    infoscale_ratio,
+    log_ratio,
+    sphere_cosine_scale,
+    sphere_ratio,
+    yarn_temperature,
+)
 from testbed.theory.tabular import kt_excess, kt_excess_is_trusted, tabular_change_points, tabular_optimal_context
 
-__all__ = ["kt_excess", "kt_excess_is_trusted", "tabular_change_points", "tabular_optimal_context"]
+__all__ = [
+    "aligned_weights",
+    "attention_entropy_floor",
+    "copy_information_loss",
+    "cosscale_peak",
+    "critical_cosine_scale",
+    "critical_gamma",
+    "effective_window",
+    "entropy_invariant_ratio",
+    "freezing_std",
+    "gap_counting_scale",
+    "gap_entropy_bound",
+    "gaussian_logit_entropy",
+    "gradient_maximising_scale",
+    "infoscale_cosine",
+    "infoscale_ratio",
+    "kt_excess",
+    "kt_excess_is_trusted",
+    "log_ratio",
+    "mass_on_one",
+    "random_cosine_density",
+    "required_gap",
+    "rotary_decay",
+    "rotated_cosine_moments",
+    "sphere_cosine_scale",
+    "sphere_ratio",
+    "tabular_change_points",
+    "tabular_optimal_context",
+    "top_two_gap_bound",
+    "window_mass",
+    "yarn_temperature",
+]
