@@ -80,7 +80,7 @@ class PlainTransformer(nn.Module):
         """The layout's name -> the parameters that stand side by side under it, and whether they are transposed."""
         named = {"embedding": [(self.embedding.weight, False)], "final_norm": [(self.final_norm.gain, False)]}
         if self.learned:
-            named["method.0.position"] = [(self.position.weight, False)]
+            named["method.learned.position"] = [(self.position.weight, False)]
         if not self.tied:
             named["head"] = [(self.head.weight, True)]
         for i, b in enumerate(self.blocks):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from testbed.methods.method import Method, method
+from testbed.methods.method import Method, Placement, method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,5 +21,5 @@ class BandedMask(Method):
     slots: ClassVar[frozenset[str]] = frozenset({"mask"})
     reach: int = Field(gt=0, description="keys that a query sees in one layer, itself included")
 
-    def mask(self, queries_T: "Tensor", keys_T: "Tensor") -> "Tensor":
-        return queries_T[:, None] - keys_T[None, :] < self.reach
+    def mask(self, at: Placement) -> "Tensor":
+        return at.distances_TT < self.reach

@@ -1,10 +1,9 @@
 """Learned absolute positions."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from testbed.core import ConfigError
-from testbed.methods.method import Geometry, Initial, Method, method
+from testbed.methods.method import Geometry, Initial, Method, Parameters, method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +21,10 @@ class LearnedPositions(Method):
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:
         return {"position": Initial((geometry.train_length, geometry.width), std=0.5)}
 
-    def embed(self, positions_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor":
+    def embed(self, positions_T: "Tensor", parameters: Parameters) -> "Tensor":
         table = parameters["position"]
-        if len(positions_T) > table.shape[1]:
+        if int(positions_T[-1]) >= table.shape[1]:
             raise ConfigError(
-                f"learned positions end at {table.shape[1]}, but a window of {len(positions_T)} was given"
+                f"learned positions end at {table.shape[1]}, but a window of {int(positions_T[-1]) + 1} was given"
             )
-        return table[:, : len(positions_T)]
+        return table[:, positions_T]

@@ -1,24 +1,30 @@
 """The `Method` contract: what can be varied in attention, as small frozen values that combine.
 
 A method fills *slots*. Exclusive slots take one filler (`qk`, `position`, `normaliser`, `training_positions`, and any
-name in `excludes`, such as `length_scale`); the others compose: `embed` adds, `rotate` chains, `scale` multiplies,
-`mask` intersects, `bias` adds, `logits` and `reweigh` chain. What changes q and k alone keeps the fused attention
-kernel, masks and biases pass through it as an argument; `logits`, `normalise` and `reweigh` take the explicit path,
-which forms the scores.
+name in `excludes`, such as `length_scale`); the others compose: `embed` adds, `qk` and `rotate` chain, `scale`
+multiplies, `mask` intersects, `bias` adds, `logits` and `reweigh` chain. What changes q and k alone keeps the fused
+attention kernel, masks and biases pass through it as an argument; `logits`, `normalise` and `reweigh` take the explicit
+path, which forms the scores.
 
 E B T H K D V name the axes member, batch, time, head, head dimension, model dimension, vocabulary.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, PlainSerializer
 
 from testbed.core import ConfigError, Registry, Tagged, tagged_to_json
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Parameters = Mapping[str, "Tensor"]
+"""A method's own parameters and calibrated values by name, one copy a member; those of the block where there are
+several."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +41,64 @@ class Geometry:
         return self.width // self.heads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where queries and keys stand in the window.
+
+    queries_T, keys_T            positions, what rotations and biases see: 0, 1, 2, ... unless a method trains on others
+    query_order_T, key_order_T   rank in the window, what causality sees
+    geometry                     sizes of the model
+    queries                      which places the queries have: all, the last alone, or some
+    """
+
+    queries_T: "Tensor"
+    keys_T: "Tensor"
+    query_order_T: "Tensor"
+    key_order_T: "Tensor"
+    geometry: Geometry
+    queries: Literal["all", "last", "some"]
+
+    @property
+    def n_keys(self) -> int:
+        return len(self.keys_T)
+
+    @property
+    def distances_TT(self) -> "Tensor":
+        """(T, T): position of the query less that of the key."""
+        return self.queries_T[:, None] - self.keys_T[None, :]
+
+
+@dataclass(frozen=True, eq=False)
 class AttentionContext:
     """What the explicit path shows a method.
 
-    q_EBHTK, k_EBHTK    queries and keys, after `rotate` and `scale`
-    queries_T, keys_T   their positions
-    visible             bool, broadcastable to (E, B, H, T, T): causal mask and every method's mask
+    q_EBHTK, k_EBHTK    queries and keys, after `qk`, `rotate` and `scale`
+    x_EBTD              what the queries were computed from: the block's normed input at their places
+    at                  where they stand
+    visible_TT          bool: causal mask and every method's mask
+    block               number of the block
     """
 
     q_EBHTK: "Tensor"
     k_EBHTK: "Tensor"
-    queries_T: "Tensor"
-    keys_T: "Tensor"
-    visible: "Tensor"
-    geometry: Geometry
+    x_EBTD: "Tensor"
+    at: Placement
+    visible_TT: "Tensor"
+    block: int
 
 
 @dataclass(frozen=True)
 class Initial:
-    """How a learned parameter starts: normal with this standard deviation around `mean`."""
+    """How a learned parameter starts: normal with this standard deviation around `mean`.
+
+    per_block    one copy for each block; hooks are given the one of their block
+    """
 
     shape: tuple[int, ...]
     std: float
     mean: float = 0.0
     decay: bool = False
+    per_block: bool = False
 
 
 class Method(Tagged):
@@ -70,52 +109,85 @@ class Method(Tagged):
     """The slots this method fills."""
     excludes: ClassVar[frozenset[str]] = frozenset()
     """Names that no other method of the combination may share, beside the exclusive slots."""
+    needs_even_head_dim: ClassVar[bool] = False
+    """Works on pairs of coordinates."""
+
+    needs_all_queries: ClassVar[bool] = False
+    """Later queries depend on earlier ones' scores: the last block cannot compute the last query alone."""
+
+    @property
+    def counts_whole_window(self) -> bool:
+        """`scale` is given the window's length for every query instead of the query's own number of visible keys."""
+        return False
 
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:
         """Learned parameters of this method by name; they live in the model's flat buffer, one copy a member."""
         return {}
 
-    def embed(self, positions_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor | None":
+    def training_positions(self, window: int, step: int) -> NDArray[np.int64] | None:
+        """(window,) increasing positions for the windows of a training step; None: 0, 1, 2, ..."""
+        return None
+
+    def reparametrise(self, name: str, matrix: "Tensor", parameters: Parameters) -> "Tensor":
+        """A block's weight matrix (E, in, out), as it is used."""
+        return matrix
+
+    def embed(self, positions_T: "Tensor", parameters: Parameters) -> "Tensor | None":
         """(E, T, D), added to the token embeddings."""
         return None
 
-    def rotate(self, x_EBHTK: "Tensor", positions_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor":
-        """q or k, transformed by position (or by itself)."""
+    def qk(
+        self, q_EBHTK: "Tensor", k_EBHTK: "Tensor", at: Placement, parameters: Parameters
+    ) -> "tuple[Tensor, Tensor]":
+        """q and k before positions enter, changed."""
+        return q_EBHTK, k_EBHTK
+
+    def rotate(self, x_EBHTK: "Tensor", positions_T: "Tensor", at: Placement, parameters: Parameters) -> "Tensor":
+        """q or k, transformed by its positions."""
         return x_EBHTK
 
-    def scale(
-        self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Mapping[str, "Tensor"]
-    ) -> "Tensor | None":
+    def scale(self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Parameters) -> "Tensor | None":
         """(T,) or broadcastable to (E, 1, H, T, 1): multiplies the logits of a query with n visible keys."""
         return None
 
-    def mask(self, queries_T: "Tensor", keys_T: "Tensor") -> "Tensor | None":
+    def mask(self, at: Placement) -> "Tensor | None":
         """(T, T) bool, True where a query may see a key; intersected with the causal mask."""
         return None
 
-    def bias(self, queries_T: "Tensor", keys_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor | None":
+    def bias(self, at: Placement, parameters: Parameters) -> "Tensor | None":
         """Broadcastable to (E, 1, H, T, T): added to the scaled logits."""
         return None
 
     # -- the explicit path, taken where some method of the combination overrides one of these
-    def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Mapping[str, "Tensor"]) -> "Tensor":
+    def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
         """The scaled and biased logits, changed; invisible keys are masked afterwards."""
         return a_EBHTT
 
-    def normalise(
-        self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Mapping[str, "Tensor"]
-    ) -> "Tensor | None":
+    def normalise(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor | None":
         """Weights from masked logits (invisible keys are -inf), for the slot `normaliser`; None: the softmax."""
         return None
 
-    def reweigh(self, w_EBHTT: "Tensor", context: AttentionContext, parameters: Mapping[str, "Tensor"]) -> "Tensor":
+    def reweigh(self, w_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
         """The weights, changed."""
         return w_EBHTT
+
+    # -- after training
+    def calibrate(self, logit_std_LEH: "Tensor", geometry: Geometry) -> "dict[str, Tensor]":
+        """Values read off a trained model once, at the training length, by name; hooks find them among their
+        parameters. `logit_std_LEH`: standard deviation of each head's logits within a row, by block."""
+        return {}
 
     @property
     def is_explicit(self) -> bool:
         """Whether this method needs the scores themselves."""
-        hooks = ("logits", "normalise", "reweigh")
+        return self._overrides("logits", "normalise", "reweigh")
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether this method reads values off a trained model."""
+        return self._overrides("calibrate")
+
+    def _overrides(self, *hooks: str) -> bool:
         return any(getattr(type(self), name) is not getattr(Method, name) for name in hooks)
 
 

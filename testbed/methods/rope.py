@@ -1,12 +1,11 @@
-"""Rotary positions."""
+"""Rotary positions, and the frequencies that length-extrapolation methods change."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from testbed.methods.method import Method, method
+from testbed.methods.method import Method, Parameters, Placement, method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,22 +19,32 @@ class RotaryPositions(Method):
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"position"})
+    needs_even_head_dim: ClassVar[bool] = True
     base: float = Field(10_000.0, gt=1, description="longest wavelength is 2 pi base, in tokens")
 
-    def rotate(self, x_EBHTK: "Tensor", positions_T: "Tensor", parameters: Mapping[str, "Tensor"]) -> "Tensor":
-        import torch
+    def frequencies(self, head_dim: int, window: int, train_length: int) -> tuple[float, ...]:
+        """(K/2,) radians per token in a window of this many positions, for a model trained on `train_length`."""
+        return tuple(self.base ** (-2 * i / head_dim) for i in range(head_dim // 2))
 
-        half = x_EBHTK.shape[-1] // 2
-        # a pair as one complex number: a single pass over x, and another one back
-        z_EBHTK = torch.view_as_complex(x_EBHTK.unflatten(-1, (half, 2)))
-        return torch.view_as_real(z_EBHTK * _turns(self.base, half, positions_T)).flatten(-2)
+    def rotate(self, x_EBHTK: "Tensor", positions_T: "Tensor", at: Placement, parameters: Parameters) -> "Tensor":
+        frequencies = self.frequencies(x_EBHTK.shape[-1], at.n_keys, at.geometry.train_length)
+        return turned(x_EBHTK, positions_T, frequencies)
 
 
-@lru_cache(maxsize=256)
-def _turns(base: float, half: int, positions_T: "Tensor") -> "Tensor":
-    """(T, K/2) exp(i t base^(-2i/K)); kept for each tensor of positions (by identity), of which a model has few."""
+def turned(x_EBHTK: "Tensor", positions_T: "Tensor", frequencies: tuple[float, ...]) -> "Tensor":
+    """The pair (2i, 2i + 1) of x at position t, rotated by t frequencies[i]."""
     import torch
 
-    frequency_K = base ** (-torch.arange(half, device=positions_T.device, dtype=torch.float32) / half)
+    # a pair as one complex number: a single pass over x, and another one back
+    z_EBHTK = torch.view_as_complex(x_EBHTK.unflatten(-1, (len(frequencies), 2)))
+    return torch.view_as_real(z_EBHTK * _turns(frequencies, positions_T)).flatten(-2)
+
+
+@lru_cache(maxsize=32)
+def _turns(frequencies: tuple[float, ...], positions_T: "Tensor") -> "Tensor":
+    """(T, K/2) exp(i t f); kept for each tensor of positions (by identity), of which a model has few."""
+    import torch
+
+    frequency_K = torch.tensor(frequencies, device=positions_T.device, dtype=torch.float32)
     angle_TK = positions_T[:, None] * frequency_K
     return torch.polar(torch.ones_like(angle_TK), angle_TK)

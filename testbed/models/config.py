@@ -28,7 +28,7 @@ class ModelConfig(Config):
         if self.width % self.heads:
             raise ValueError(f"heads: given {self.heads}, must divide width {self.width}")
         head_dim = self.width // self.heads
-        if head_dim % 2 and any(isinstance(one, RotaryPositions) for one in self.methods):
+        if head_dim % 2 and any(one.needs_even_head_dim for one in self.methods):
             raise ValueError(f"heads: rotary positions need an even head dimension, not {head_dim}")
         check_combination(self.methods)
         return self

@@ -12,17 +12,21 @@ Choices
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from testbed.methods import AttentionContext, Geometry
+from testbed.core import ConfigError
+from testbed.methods import Geometry, Placement
+from testbed.models.attention import Active, attend, placed
 from testbed.models.config import ModelConfig
 from testbed.models.flat import Layout
 from testbed.models.norm import rms_norm
+
+Calibrated = Mapping[str, Mapping[str, Tensor]]
+"""By a method's type name and a value's name, the value by block: (L, E, ...)."""
 
 EMBEDDING_STD = 0.5
 HEAD_STD = 0.02  # near zero: training starts from the uniform law
@@ -46,9 +50,13 @@ class Transformer:
         weights: dict[str, tuple[tuple[int, ...], float, float, bool]] = {
             "embedding": ((self.vocab_size + 1, d), EMBEDDING_STD, 0.0, False)
         }
-        for number, method in enumerate(self.config.methods):
+        for method in self.config.methods:
             for name, initial in method.parameters(self.geometry).items():
-                weights[f"method.{number}.{name}"] = (initial.shape, initial.std, initial.mean, initial.decay)
+                key = f"method.{method.type_name}.{name}"
+                if key in weights:
+                    raise ConfigError(f"methods: {method.type_name} learns parameters and can stand there once only")
+                shape = (self.config.depth, *initial.shape) if initial.per_block else initial.shape
+                weights[key] = (shape, initial.std, initial.mean, initial.decay)
         for block in range(self.config.depth):
             weights |= {
                 f"{block}.attention_norm": ((d,), 0.0, 1.0, False),
@@ -64,34 +72,50 @@ class Transformer:
         return weights
 
     def logits(
-        self, weights: Mapping[str, Tensor], tokens_EBT: Tensor, read: Literal["last", "all"] = "last"
+        self,
+        weights: Mapping[str, Tensor],
+        tokens_EBT: Tensor,
+        read: Literal["last", "all"] | Tensor = "last",
+        positions_T: Tensor | None = None,
+        calibrated: Calibrated | None = None,
     ) -> Tensor:
-        """Next-token logits: (E, B, V) at the last position, or (E, B, T, V) at all of them."""
+        """Next-token logits: (E, B, V) at the last place, or (E, B, n, V) at all of them or at the n places given.
+
+        positions_T    positions of the window's places, where they are not 0, 1, 2, ...
+        calibrated     by a method's type name, what its `calibrate` read off these weights
+        """
         E, B, T = tokens_EBT.shape
-        method_weights = self._method_weights(weights)
-        positions_T = _positions(0, T, tokens_EBT.device)
-        x_EMD = self._embed(weights, tokens_EBT, positions_T, method_weights)
+        everywhere = placed(T, "all", self.geometry, tokens_EBT.device, positions_T)
+        needs_all = any(method.needs_all_queries for method in self.config.methods)
+        x_EMD = self._embed(weights, tokens_EBT, everywhere)
         for block in range(self.config.depth):
-            last_only = read == "last" and block == self.config.depth - 1
-            x_EMD = self._block(weights, x_EMD, block, B, T, positions_T, method_weights, last_only)
+            at = everywhere
+            if block == self.config.depth - 1 and not needs_all:
+                at = placed(T, read, self.geometry, tokens_EBT.device, positions_T)
+            x_EMD = self._block(weights, x_EMD, block, B, at, self._active(weights, block, calibrated))
+        if needs_all:
+            x_EMD = _at_places(x_EMD, placed(T, read, self.geometry, tokens_EBT.device, positions_T), B)
         if self.config.tied_head:  # scaled, so that the first logits are as wide as the embedding's entries
             head_EDV = weights["embedding"][:, :-1].transpose(1, 2) * self.config.width**-0.5
         else:
             head_EDV = weights["head"]
         z_EMV = torch.bmm(rms_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV))
-        return z_EMV if read == "last" else z_EMV.view(E, B, T, self.vocab_size)
+        return z_EMV if isinstance(read, str) and read == "last" else z_EMV.view(E, B, -1, self.vocab_size)
 
-    def _method_weights(self, weights: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-        prefixes = [f"method.{number}." for number in range(len(self.config.methods))]
-        return [{name[len(p) :]: w for name, w in weights.items() if name.startswith(p)} for p in prefixes]
+    def _active(self, weights: Mapping[str, Tensor], block: int | None, calibrated: Calibrated | None) -> Active:
+        """Every method with its parameters in this block (None: before the first)."""
+        active: Active = []
+        for method in self.config.methods:
+            parameters = {}
+            for name, initial in method.parameters(self.geometry).items():
+                weight = weights[f"method.{method.type_name}.{name}"]
+                parameters[name] = weight[:, block] if initial.per_block and block is not None else weight
+            for name, value_LE in (calibrated or {}).get(method.type_name, {}).items():
+                parameters[name] = value_LE if block is None else value_LE[block]
+            active.append((method, parameters))
+        return active
 
-    def _embed(
-        self,
-        weights: Mapping[str, Tensor],
-        tokens_EBT: Tensor,
-        positions_T: Tensor,
-        method_weights: list[dict[str, Tensor]],
-    ) -> Tensor:
+    def _embed(self, weights: Mapping[str, Tensor], tokens_EBT: Tensor, at: Placement) -> Tensor:
         E, B, T = tokens_EBT.shape
         table_EVD = weights["embedding"]
         d = self.config.width
@@ -99,125 +123,53 @@ class Transformer:
         offset_E11 = torch.arange(E, device=tokens_EBT.device)[:, None, None] * table_EVD.shape[1]
         rows = (tokens_EBT + offset_E11).reshape(-1)
         x_EBTD = F.embedding(rows, table_EVD.reshape(-1, d)).view(E, B, T, d)
-        for method, parameters in zip(self.config.methods, method_weights, strict=True):
-            added_ETD = method.embed(positions_T, parameters)
+        for method, parameters in self._active(weights, None, None):
+            added_ETD = method.embed(at.keys_T, parameters)
             if added_ETD is not None:
                 x_EBTD = x_EBTD + added_ETD[:, None]
         return x_EBTD.reshape(E, B * T, d)
 
     def _block(
-        self,
-        weights: Mapping[str, Tensor],
-        x_EMD: Tensor,
-        block: int,
-        B: int,
-        T: int,
-        positions_T: Tensor,
-        method_weights: list[dict[str, Tensor]],
-        last_only: bool,
+        self, weights: Mapping[str, Tensor], x_EMD: Tensor, block: int, B: int, at: Placement, active: Active
     ) -> Tensor:
-        E, d = x_EMD.shape[0], self.config.width
+        E, d, T = x_EMD.shape[0], self.config.width, at.n_keys
         H, K = self.config.heads, self.geometry.head_dim
         n_EMD = rms_norm(x_EMD)
-        qkv_EDD = _with_gain(weights[f"{block}.attention_norm"], weights[f"{block}.qkv"])
-        queries_T = positions_T
-        if last_only and T > 1:
-            x_EMD = x_EMD.view(E, B, T, d)[:, :, -1]
-            last_EBD = n_EMD.view(E, B, T, d)[:, :, -1]
-            q = torch.bmm(last_EBD, qkv_EDD[:, :, :d]).view(E, B, 1, H, K)
+
+        def matrix(name: str, norm: str | None = None) -> Tensor:
+            w = weights[f"{block}.{name}"]
+            for method, parameters in active:
+                w = method.reparametrise(name, w, parameters)
+            return w if norm is None else _with_gain(weights[f"{block}.{norm}"], w)
+
+        qkv_EDD = matrix("qkv", "attention_norm")
+        if at.queries != "all":
+            x_EMD = _at_places(x_EMD, at, B)
+            n_queries_EMD = _at_places(n_EMD, at, B)
+            q = torch.bmm(n_queries_EMD, qkv_EDD[:, :, :d]).view(E, B, -1, H, K)
             k, v = torch.bmm(n_EMD, qkv_EDD[:, :, d:]).view(E, B, T, 2, H, K).unbind(3)
-            queries_T = _positions(T - 1, T, positions_T.device)
         else:
+            n_queries_EMD = n_EMD
             q, k, v = torch.bmm(n_EMD, qkv_EDD).view(E, B, T, 3, H, K).unbind(3)
         q, k, v = (x_EBTHK.transpose(2, 3) for x_EBTHK in (q, k, v))
-        a_EBHTK = self._attend(q, k, v, queries_T, positions_T, method_weights)
+        a_EBHTK = attend(q, k, v, n_queries_EMD.view(E, B, -1, d), at, active, block)
         a_EMD = a_EBHTK.transpose(2, 3).reshape(E, -1, d)
-        x_EMD = torch.baddbmm(x_EMD, a_EMD, weights[f"{block}.attention_out"])
-        mlp_in_EDD = _with_gain(weights[f"{block}.mlp_norm"], weights[f"{block}.mlp_in"])
-        hidden_EMD = F.gelu(torch.bmm(rms_norm(x_EMD), mlp_in_EDD))
-        return torch.baddbmm(x_EMD, hidden_EMD, weights[f"{block}.mlp_out"])
-
-    def _attend(
-        self,
-        q_EBHTK: Tensor,
-        k_EBHTK: Tensor,
-        v_EBHTK: Tensor,
-        queries_T: Tensor,
-        keys_T: Tensor,
-        method_weights: list[dict[str, Tensor]],
-    ) -> Tensor:
-        """Causal attention of queries at `queries_T` over keys at `keys_T`, with every method's hooks."""
-        E, B, H, _, K = q_EBHTK.shape
-        mask_TT: Tensor | None = None
-        bias: Tensor | None = None
-        for method, parameters in zip(self.config.methods, method_weights, strict=True):
-            q_EBHTK = method.rotate(q_EBHTK, queries_T, parameters)
-            k_EBHTK = method.rotate(k_EBHTK, keys_T, parameters)
-            factor = method.scale(queries_T + 1, K, self.geometry.train_length, parameters)
-            if factor is not None:
-                q_EBHTK = q_EBHTK * (factor[:, None] if factor.ndim == 1 else factor)
-            allowed_TT = method.mask(queries_T, keys_T)
-            if allowed_TT is not None:
-                mask_TT = allowed_TT if mask_TT is None else mask_TT & allowed_TT
-            added = method.bias(queries_T, keys_T, parameters)
-            if added is not None:
-                bias = added if bias is None else bias + added
-        if any(method.is_explicit for method in self.config.methods):
-            visible_TT = _visible(mask_TT, queries_T, keys_T)
-            context = AttentionContext(q_EBHTK, k_EBHTK, queries_T, keys_T, visible_TT, self.geometry)
-            return self._attend_explicitly(v_EBHTK, bias, context, method_weights)
-        if mask_TT is None and bias is None and len(keys_T) == 1:
-            return v_EBHTK  # a single key gets all the weight, whatever q and k are: their gradients are exactly zero
-        q, k, v = (x.reshape(E * B, H, -1, K) for x in (q_EBHTK, k_EBHTK, v_EBHTK))
-        if mask_TT is None and bias is None:
-            # a single query at the end sees every key; a full square needs the causal mask
-            a = F.scaled_dot_product_attention(q, k, v, is_causal=len(queries_T) > 1)
-        else:
-            a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, queries_T, keys_T, q_EBHTK))
-        return a.view(E, B, H, -1, K)
-
-    def _attend_explicitly(
-        self, v_EBHTK: Tensor, bias: Tensor | None, context: AttentionContext, method_weights: list[dict[str, Tensor]]
-    ) -> Tensor:
-        """Attention whose scores the methods see and change: T x T memory, only where a method asks for it."""
-        pairs = list(zip(self.config.methods, method_weights, strict=True))
-        a_EBHTT = context.q_EBHTK @ context.k_EBHTK.transpose(-1, -2) / math.sqrt(context.q_EBHTK.shape[-1])
-        if bias is not None:
-            a_EBHTT = a_EBHTT + bias
-        for method, parameters in pairs:
-            a_EBHTT = method.logits(a_EBHTT, context, parameters)
-        a_EBHTT = a_EBHTT.masked_fill(~context.visible, -math.inf)
-        normalised = (method.normalise(a_EBHTT, context, parameters) for method, parameters in pairs)
-        w_EBHTT = next((w for w in normalised if w is not None), None)
-        if w_EBHTT is None:
-            w_EBHTT = a_EBHTT.softmax(dim=-1)
-        for method, parameters in pairs:
-            w_EBHTT = method.reweigh(w_EBHTT, context, parameters)
-        return w_EBHTT @ v_EBHTK
+        x_EMD = torch.baddbmm(x_EMD, a_EMD, matrix("attention_out"))
+        hidden_EMD = F.gelu(torch.bmm(rms_norm(x_EMD), matrix("mlp_in", "mlp_norm")))
+        return torch.baddbmm(x_EMD, hidden_EMD, matrix("mlp_out"))
 
 
-@lru_cache(maxsize=256)
-def _positions(start: int, stop: int, device: torch.device) -> Tensor:
-    """start .. stop - 1, the same tensor at every call, so that a method can keep what it derives from it."""
-    return torch.arange(start, stop, device=device)
+def _at_places(x_EMD: Tensor, at: Placement, B: int) -> Tensor:
+    """(E, B n, D): the rows of a window's n query places."""
+    if at.queries == "all":
+        return x_EMD
+    E, _, d = x_EMD.shape
+    x_EBTD = x_EMD.view(E, B, -1, d)
+    if at.queries == "last":
+        return x_EBTD[:, :, -1]
+    return x_EBTD[:, :, at.query_order_T].reshape(E, -1, d)
 
 
 def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:
     """The norm's gain folded into the matrix that follows it: (x g) W = x (g W), at the size of W instead of x."""
     return gain_ED[:, :, None] * matrix_EDD
-
-
-def _visible(mask_TT: Tensor | None, queries_T: Tensor, keys_T: Tensor) -> Tensor:
-    """(T, T) the keys that a query may see: those not after it, and every method's mask."""
-    causal_TT = queries_T[:, None] >= keys_T[None, :]
-    return causal_TT if mask_TT is None else causal_TT & mask_TT
-
-
-def _joined(mask_TT: Tensor | None, bias: Tensor | None, queries_T: Tensor, keys_T: Tensor, q_EBHTK: Tensor) -> Tensor:
-    """Causal mask, methods' masks and biases as one argument of the attention kernel: (T, T) or (E B, H, T, T)."""
-    allowed_TT = _visible(mask_TT, queries_T, keys_T)
-    if bias is None:
-        return allowed_TT
-    E, B, H = q_EBHTK.shape[:3]
-    blocked_TT = torch.zeros_like(allowed_TT, dtype=q_EBHTK.dtype).masked_fill(~allowed_TT, -math.inf)
-    return (bias + blocked_TT).expand(E, B, H, *allowed_TT.shape).flatten(0, 1)

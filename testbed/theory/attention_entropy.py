@@ -87,7 +87,7 @@ def copy_information_loss(gap: float, n_keys: int) -> float:
     standard normal. Decoding fails near T ~ e^(2g): mass is not information. By Gauss-Hermite quadrature.
 
     >>> round(copy_information_loss(5.0, 4096), 3)
-    0.026
+    0.028
     """
     if n_keys < 1:
         raise ConfigError(f"n_keys: given {n_keys}, must be at least 1")

@@ -116,11 +116,18 @@ def segment_loss(model: Transformer, leaves: dict[str, Tensor], segment: Segment
     """(E,) mean cross-entropy of a segment's batch, nats per target."""
     tokens_EBT, target = segment.draw(step)
     read = segment.specs[0].loss
-    logits = model.logits(leaves, tokens_EBT, read=read)
+    logits = model.logits(leaves, tokens_EBT, read=read, positions_T=training_positions(model, tokens_EBT, step))
     if segment.fixed is not None:
         return -(target * F.log_softmax(logits, dim=-1)).sum(dim=(1, 2))
     flat = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
     return flat.view(len(segment.specs), -1).mean(dim=1)
+
+
+def training_positions(model: Transformer, tokens_EBT: Tensor, step: int) -> Tensor | None:
+    """(T,) positions of this step's windows, where a method trains on others than 0, 1, 2, ..."""
+    drawn = (method.training_positions(tokens_EBT.shape[-1], step) for method in model.config.methods)
+    chosen = next((positions for positions in drawn if positions is not None), None)
+    return None if chosen is None else torch.from_numpy(chosen).to(tokens_EBT.device)
 
 
 def log_laws(

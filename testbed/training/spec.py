@@ -89,6 +89,14 @@ class TrainingSpec(Config):
             raise ValueError(
                 f"context_length: given {self.context_length}, must be at most data.max_context {self.data.max_context}"
             )
+        source = self.source
+        if not (source.stationary and source.judges_all) or source.takes_inputs:
+            raise ValueError(
+                f"source: windows are cut out of a stationary stream whose every token is judged; {source.type_name}"
+                f" is {'stationary' if source.stationary else 'not stationary'}, judges"
+                f" {'every token' if source.judges_all else 'some positions only'} and"
+                f" {'needs' if source.takes_inputs else 'has no'} real-valued inputs"
+            )
         if self.loss == "all" and self.data.batch == "distinct":
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
         return self

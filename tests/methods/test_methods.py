@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from testbed.core import ConfigError
-from testbed.methods import BandedMask, Initial, Method, RotaryPositions, methods
+from testbed.methods import BandedMask, Geometry, Initial, Method, Placement, RotaryPositions, methods
 from testbed.models import ModelConfig
+from testbed.models.attention import attend, placed
 from testbed.models.transformer import Transformer
 
 V = 3
@@ -29,6 +31,14 @@ def some_weights(model: Transformer, n_members: int = 1) -> dict[str, Tensor]:
 
 def window(length: int, seed: int = 0) -> Tensor:
     return torch.randint(0, V, (1, 1, length), generator=torch.Generator().manual_seed(seed))
+
+
+def placement(T: int, queries: Literal["all", "last"] = "all", heads: int = 2, train_length: int = 5) -> Placement:
+    return placed(T, queries, Geometry(8, heads, 2, train_length), torch.device("cpu"))
+
+
+def rotated(method: Method, x: Tensor, positions: Tensor) -> Tensor:
+    return method.rotate(x, positions, placement(len(positions)), {})
 
 
 # ------------------------------------------------------------------------------------------------ combining
@@ -74,16 +84,16 @@ def test_rope_logits_depend_on_position_differences_alone(shift, seed):
     generator = torch.Generator().manual_seed(seed)
     q, k = torch.randn(2, 1, 1, 1, 6, 8, generator=generator, dtype=torch.float64)
     at = torch.arange(6)
-    logits = rope.rotate(q, at, {}) @ rope.rotate(k, at, {}).transpose(-1, -2)
-    moved = rope.rotate(q, at + shift, {}) @ rope.rotate(k, at + shift, {}).transpose(-1, -2)
+    logits = rotated(rope, q, at) @ rotated(rope, k, at).transpose(-1, -2)
+    moved = rotated(rope, q, at + shift) @ rotated(rope, k, at + shift).transpose(-1, -2)
     torch.testing.assert_close(logits, moved, rtol=1e-4, atol=1e-4)  # angles are float32: 200 * 6e-8 radians
-    assert torch.allclose(rope.rotate(q, at, {}).norm(dim=-1), q.norm(dim=-1), rtol=1e-6)
+    assert torch.allclose(rotated(rope, q, at).norm(dim=-1), q.norm(dim=-1), rtol=1e-6)
 
 
 def test_rope_rotates_the_stated_pairs_by_the_stated_angles():
     base, K, t = 100.0, 6, 5
     x = torch.arange(1.0, K + 1)[None, None, None, None]
-    turned = RotaryPositions(base=base).rotate(x, torch.tensor([t]), {})[0, 0, 0, 0]
+    turned = rotated(RotaryPositions(base=base), x, torch.tensor([t]))[0, 0, 0, 0]
     for i in range(K // 2):
         angle = t * base ** (-2 * i / K)
         a, b = 2 * i + 1.0, 2 * i + 2.0
@@ -93,7 +103,7 @@ def test_rope_rotates_the_stated_pairs_by_the_stated_angles():
 
 def test_learned_positions_end_at_the_training_length():
     model = transformer("learned")
-    assert model.layout.views(model.layout.initial_row(0)[None])["method.0.position"].shape == (1, 5, 8)
+    assert model.layout.views(model.layout.initial_row(0)[None])["method.learned.position"].shape == (1, 5, 8)
     model.logits(some_weights(model), window(5))
     with pytest.raises(ConfigError, match="end at 5, but a window of 6"):
         model.logits(some_weights(model), window(6))
@@ -147,11 +157,11 @@ class Everything(Own):
     def scale(self, n_visible_T: Tensor, head_dim: int, train_length: int, parameters: Mapping[str, Tensor]) -> Tensor:
         return parameters["heat"][:, None, :, None, None] * (n_visible_T / train_length)[:, None]
 
-    def mask(self, queries_T: Tensor, keys_T: Tensor) -> Tensor:
-        return (queries_T[:, None] - keys_T[None, :]) % 2 == 0  # every other key
+    def mask(self, at: Placement) -> Tensor:
+        return at.distances_TT % 2 == 0  # every other key
 
-    def bias(self, queries_T: Tensor, keys_T: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
-        distance_TT = (queries_T[:, None] - keys_T[None, :]).to(torch.float32)
+    def bias(self, at: Placement, parameters: Mapping[str, Tensor]) -> Tensor:
+        distance_TT = at.distances_TT.to(torch.float32)
         slope_EH = parameters["slope"]
         return {
             "TT": -distance_TT,
@@ -166,18 +176,18 @@ class Everything(Own):
 def test_own_hooks_equal_an_explicit_softmax(bias_shape, last_only):
     E, B, H, T, K, train_length = 3, 2, 2, 5, 4, 4
     own = Everything(bias_shape=bias_shape)
-    model = transformer(own, train_length=train_length)
     generator = torch.Generator().manual_seed(0)
     q, k, v = torch.randn(3, E, B, H, T, K, generator=generator)
     slope, heat = torch.randn(2, E, H, generator=generator)
     queries = torch.arange(T)[-1:] if last_only else torch.arange(T)
     given_q = q[..., -1:, :] if last_only else q
-    found = model._attend(given_q, k, v, queries, torch.arange(T), [{"slope": slope, "heat": heat}])
+    at = placement(T, "last" if last_only else "all", train_length=train_length)
+    found = attend(given_q, k, v, v, at, [(own, {"slope": slope, "heat": heat})], block=0)
     for e, b, h in torch.cartesian_prod(torch.arange(E), torch.arange(B), torch.arange(H)).tolist():
         a = {"TT": 1.0, "HTT": slope[0, h], "ETT": slope[e, 0], "EHTT": slope[e, h]}[bias_shape]
         for row, i in enumerate(queries.tolist()):
             keys = [j for j in range(i + 1) if (i - j) % 2 == 0]
-            factor = heat[e, h] * (i + 1) / train_length / math.sqrt(K)
+            factor = heat[e, h] * len(keys) / train_length / math.sqrt(K)
             logits = torch.stack([factor * (q[e, b, h, i] @ k[e, b, h, j]) - a * (i - j) for j in keys])
             expected = (logits.softmax(dim=0)[:, None] * v[e, b, h, keys]).sum(dim=0)
             torch.testing.assert_close(found[e, b, h, row], expected, rtol=1e-5, atol=1e-5)
@@ -185,14 +195,14 @@ def test_own_hooks_equal_an_explicit_softmax(bias_shape, last_only):
 
 def test_own_parameters_learn_in_the_flat_buffer():
     model = transformer("rope", Everything(), depth=2)
-    assert {"method.1.slope", "method.1.heat"} <= {entry.name for entry in model.layout.entries}
+    assert {"method.own.slope", "method.own.heat"} <= {entry.name for entry in model.layout.entries}
     rows = torch.stack([model.layout.initial_row(seed) for seed in range(2)])
     gradients = torch.zeros_like(rows)
     leaves = model.layout.leaves(rows, gradients)
     model.logits(leaves, window(5).expand(2, 3, 5)).pow(2).sum().backward()
     views = model.layout.views(gradients)
-    assert views["method.1.slope"].abs().min() > 0
-    assert views["method.1.heat"].abs().min() > 0
+    assert views["method.own.slope"].abs().min() > 0
+    assert views["method.own.heat"].abs().min() > 0
 
 
 class LogN(Own):
@@ -216,7 +226,7 @@ class Soft(Method):
     """A no-op that takes the explicit path."""
 
     def logits(self, a_EBHTT, context, parameters):
-        assert a_EBHTT.shape[-2:] == (len(context.queries_T), len(context.keys_T))
+        assert a_EBHTT.shape[-2:] == context.visible_TT.shape == context.at.distances_TT.shape
         return a_EBHTT
 
 
@@ -233,7 +243,7 @@ class Capped(Method):
         return powers / powers.sum(dim=-1, keepdim=True)
 
     def reweigh(self, w_EBHTT, context, parameters):
-        own = context.queries_T[:, None] == context.keys_T[None, :]
+        own = context.at.distances_TT == 0
         return 0.5 * w_EBHTT + 0.5 * own
 
 
@@ -256,10 +266,8 @@ def test_the_explicit_path_equals_the_fused_one(read, others):
 
 def test_logits_normaliser_and_weights_are_what_attention_uses():
     """Slow twin: one member, one window, one head and one query at a time."""
-    model, _, _ = explicit_model(Capped())
     q, k, v = torch.randn(3, 2, 5, 2, 6, 4, generator=torch.Generator().manual_seed(2))
-    positions = torch.arange(6)
-    out = model._attend(q, k, v, positions, positions, [{}])
+    out = attend(q, k, v, v, placement(6), [(Capped(), {})], block=0)
     for e, b, h, t in itertools.product(range(2), range(5), range(2), range(6)):
         a = 2.0 * torch.tanh(q[e, b, h, t] @ k[e, b, h, : t + 1].T / 2.0 / 2.0)
         w = 0.5 * torch.softmax(a, dim=0)

@@ -101,17 +101,19 @@ def test_the_gap_bounds_are_never_violated(seed, n, r):
     assert entropy <= gap_entropy_bound(r) + 1e-12
 
 
-def test_the_gradient_maximising_scale():
-    """Su 2023: cosines in d = 128 want about 3.5 ln n; the maximum is compared with a grid."""
-    rng = np.random.default_rng(1)
-    rows = rng.normal(size=(400, 64)) / math.sqrt(128)
-    found = gradient_maximising_scale(rows)
+@pytest.mark.parametrize("n, head_dim", [(32, 128), (512, 128), (64, 16)])
+def test_the_gradient_maximising_scale(n, head_dim):
+    """Against a grid, with Z(alpha) by quadrature over the density of the cosine."""
+    from scipy.integrate import quad
 
-    def gain(alpha):
-        return alpha * np.mean(1 - np.sum(softmax(alpha * rows, axis=1) ** 2, axis=1))
+    from testbed.theory import random_cosine_density
 
-    grid = np.geomspace(1, 200, 400)
-    assert gain(found) >= max(gain(alpha) for alpha in grid) - 1e-9
+    def mean(alpha):
+        return quad(lambda x: np.exp(alpha * x) * random_cosine_density(x, head_dim), -1, 1, limit=200)[0]
+
+    grid = np.linspace(1.0, 80.0, 400)
+    gains = [alpha * (1 - mean(2 * alpha) / (n * mean(alpha) ** 2)) for alpha in grid]
+    assert gradient_maximising_scale(n, head_dim) == pytest.approx(grid[int(np.argmax(gains))], abs=0.3)
 
 
 def test_nonsense_is_refused():

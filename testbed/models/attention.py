@@ -1,0 +1,137 @@
+"""Causal attention with every method's hooks: the fused kernel where methods change q and k alone, else the scores.
+
+Axes   E member   B batch   T time   H head   K head dimension   D model dimension
+"""
+
+import math
+from functools import lru_cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from testbed.methods import AttentionContext, Geometry, Method, Placement
+from testbed.methods.method import Parameters
+
+Active = list[tuple[Method, Parameters]]
+"""The methods of a combination, each with its parameters in this block."""
+
+
+def placed(
+    n_keys: int,
+    queries: Literal["all", "last"] | Tensor,
+    geometry: Geometry,
+    device: torch.device,
+    positions_T: Tensor | None = None,
+) -> Placement:
+    """Queries at all places of a window of n keys, at the last, or at those given; positions 0, 1, 2, ... unless given.
+
+    The same tensors at every call where nothing is given, so that a method can keep what it derives from them.
+    """
+    order_T = counting(0, n_keys, device)
+    kind: Literal["all", "last", "some"]
+    if isinstance(queries, Tensor):
+        chosen_T, kind = queries, "some"
+    else:
+        kind = "all" if n_keys == 1 else queries
+        chosen_T = order_T if kind == "all" else counting(n_keys - 1, n_keys, device)
+    if positions_T is None:
+        return Placement(chosen_T, order_T, chosen_T, order_T, geometry, kind)
+    return Placement(positions_T[chosen_T], positions_T, chosen_T, order_T, geometry, kind)
+
+
+@lru_cache(maxsize=256)
+def counting(start: int, stop: int, device: torch.device) -> Tensor:
+    """start .. stop - 1."""
+    return torch.arange(start, stop, device=device)
+
+
+def attend(
+    q_EBHTK: Tensor, k_EBHTK: Tensor, v_EBHTK: Tensor, x_EBTD: Tensor, at: Placement, active: Active, block: int
+) -> Tensor:
+    """(E, B, H, T, K): attention of the queries over the keys that stand at or before them."""
+    E, B, H, _, K = q_EBHTK.shape
+    mask_TT, bias = masks_and_biases(at, active)
+    q_EBHTK, k_EBHTK = scaled(q_EBHTK, k_EBHTK, at, mask_TT, active)
+    if any(method.is_explicit for method, _ in active):
+        context = AttentionContext(q_EBHTK, k_EBHTK, x_EBTD, at, visible(mask_TT, at), block)
+        return weights_of(bias, context, active) @ v_EBHTK
+    if mask_TT is None and bias is None and at.n_keys == 1:
+        return v_EBHTK  # a single key gets all the weight, whatever q and k are: their gradients are exactly zero
+    q, k, v = (x.reshape(E * B, H, -1, K) for x in (q_EBHTK, k_EBHTK, v_EBHTK))
+    if mask_TT is None and bias is None and at.queries != "some":
+        # a single query at the end sees every key; a full square needs the causal mask
+        a = F.scaled_dot_product_attention(q, k, v, is_causal=at.queries == "all")
+    else:
+        a = F.scaled_dot_product_attention(q, k, v, attn_mask=_joined(mask_TT, bias, at, q_EBHTK))
+    return a.view(E, B, H, -1, K)
+
+
+def masks_and_biases(at: Placement, active: Active) -> tuple[Tensor | None, Tensor | None]:
+    """The intersection of all methods' masks and the sum of their biases; None where there is none."""
+    mask_TT: Tensor | None = None
+    bias: Tensor | None = None
+    for method, parameters in active:
+        allowed_TT = method.mask(at)
+        if allowed_TT is not None:
+            mask_TT = allowed_TT if mask_TT is None else mask_TT & allowed_TT
+        added = method.bias(at, parameters)
+        if added is not None:
+            bias = added if bias is None else bias + added
+    return mask_TT, bias
+
+
+def scaled(
+    q_EBHTK: Tensor, k_EBHTK: Tensor, at: Placement, mask_TT: Tensor | None, active: Active
+) -> tuple[Tensor, Tensor]:
+    """q and k after `qk`, `rotate` and `scale`, in this order; scales are folded into q."""
+    for method, parameters in active:
+        q_EBHTK, k_EBHTK = method.qk(q_EBHTK, k_EBHTK, at, parameters)
+    n_visible_T = at.query_order_T + 1 if mask_TT is None else visible(mask_TT, at).sum(dim=-1)
+    for method, parameters in active:
+        q_EBHTK = method.rotate(q_EBHTK, at.queries_T, at, parameters)
+        k_EBHTK = method.rotate(k_EBHTK, at.keys_T, at, parameters)
+        counted_T = torch.full_like(n_visible_T, at.n_keys) if method.counts_whole_window else n_visible_T
+        factor = method.scale(counted_T, at.geometry.head_dim, at.geometry.train_length, parameters)
+        if factor is not None:
+            q_EBHTK = q_EBHTK * (factor[:, None] if factor.ndim == 1 else factor)
+    return q_EBHTK, k_EBHTK
+
+
+def logits_of(bias: Tensor | None, context: AttentionContext, active: Active) -> Tensor:
+    """(E, B, H, T, T) all scores, after every method; -inf where a key is not visible."""
+    a_EBHTT = context.q_EBHTK @ context.k_EBHTK.transpose(-1, -2) / math.sqrt(context.q_EBHTK.shape[-1])
+    if bias is not None:
+        a_EBHTT = a_EBHTT + bias
+    for method, parameters in sorted(active, key=lambda one: "position" not in one[0].slots):  # positions first
+        a_EBHTT = method.logits(a_EBHTT, context, parameters)
+    return a_EBHTT.masked_fill(~context.visible_TT, -math.inf)
+
+
+def weights_of(bias: Tensor | None, context: AttentionContext, active: Active) -> Tensor:
+    """(E, B, H, T, T) attention weights: T x T memory, only where a method or a measure asks for it."""
+    a_EBHTT = logits_of(bias, context, active)
+    normalised = (method.normalise(a_EBHTT, context, parameters) for method, parameters in active)
+    w_EBHTT = next((w for w in normalised if w is not None), None)
+    if w_EBHTT is None:
+        w_EBHTT = a_EBHTT.softmax(dim=-1)
+    for method, parameters in active:
+        w_EBHTT = method.reweigh(w_EBHTT, context, parameters)
+    return w_EBHTT
+
+
+def visible(mask_TT: Tensor | None, at: Placement) -> Tensor:
+    """(T, T) the keys that a query may see: those not after it, and every method's mask."""
+    causal_TT = at.query_order_T[:, None] >= at.key_order_T[None, :]
+    return causal_TT if mask_TT is None else causal_TT & mask_TT
+
+
+def _joined(mask_TT: Tensor | None, bias: Tensor | None, at: Placement, q_EBHTK: Tensor) -> Tensor:
+    """Causal mask, methods' masks and biases as one argument of the attention kernel: (T, T) or (E B, H, T, T)."""
+    allowed_TT = visible(mask_TT, at)
+    if bias is None:
+        return allowed_TT
+    E, B, H = q_EBHTK.shape[:3]
+    blocked_TT = torch.zeros_like(allowed_TT, dtype=q_EBHTK.dtype).masked_fill(~allowed_TT, -math.inf)
+    return (bias + blocked_TT).expand(E, B, H, *allowed_TT.shape).flatten(0, 1)
