@@ -174,7 +174,8 @@ def check_equal(ensemble: Ensemble, loop: PlainLoop) -> None:
     """Both compute the same loss from the same weights and windows, or the comparison means nothing."""
     losses = ensemble.losses_and_gradients(0)
     for segment in ensemble.segments:
-        tokens, targets = segment.draw(0)
+        batch = segment.draw(0)
+        tokens, targets = batch.tokens_EBT, batch.target
         last = targets[..., None] if loop.loss == "last" else targets[..., -1:]
         for i, windows in enumerate(torch.cat([tokens, last], dim=2)):
             row = segment.rows.start + i

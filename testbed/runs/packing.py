@@ -34,7 +34,7 @@ POSITIONS_OF_OVERHEAD = 100
 def training_positions(spec: TrainingSpec) -> int:
     """What training this member costs, in positions: steps x (windows x (l + 1) + overhead)."""
     length, data = spec.context_length, spec.data
-    if data.batch == "sampled":
+    if data.batch != "distinct":
         windows = data.targets_per_step
     else:
         windows = spec.source.count_contexts(length)

@@ -6,12 +6,14 @@ Within a segment of distinct windows, members with fewer of them are padded with
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from testbed.sources.source import Source
+from testbed.training.sequences import SequenceBatch, draw_sequences
 from testbed.training.spec import TrainingSpec
 from testbed.training.windows import TargetSet, WeightedContexts, distinct_windows
 
@@ -28,7 +30,7 @@ class Segment:
     """Members `rows` (a slice of the ensemble), all of one context length.
 
     fixed     tokens_EBT (begin symbol first) and weights_EBV of distinct windows, the same at every step
-    sampled   windows and targets drawn at each step by `draw`
+    sampler   draws windows and targets, or whole sequences, at each step
     """
 
     rows: slice
@@ -36,22 +38,43 @@ class Segment:
     begin: int
     device: torch.device
     fixed: tuple[Tensor, Tensor] | None = None
-    sampler: "TargetSampler | None" = None
+    sampler: "TargetSampler | SequenceSampler | None" = None
 
     @property
     def context_length(self) -> int:
         return self.specs[0].context_length
 
-    def draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """tokens_EBT and either targets (E, B) / (E, B, T) or weights (E, B, V) of this step."""
+    def draw(self, step: int) -> "StepBatch":
+        """What the members see at this step."""
         if self.fixed is not None:
-            return self.fixed
+            return StepBatch(*self.fixed, read="last", weighted=True)
+        if isinstance(self.sampler, SequenceSampler):
+            tokens_EBT, judged_EBT = self.sampler.draw(step)
+            seen_EBT = with_begin(tokens_EBT[:, :, :-1], self.begin)
+            if not bool(judged_EBT[:, :, :-1].any()):
+                return StepBatch(seen_EBT, tokens_EBT[:, :, -1], read="last")
+            return StepBatch(seen_EBT, tokens_EBT, read="all", judged=judged_EBT)
         assert self.sampler is not None
         windows_EBT, targets_EB = self.sampler.draw(step, self.context_length)
         tokens_EBT = with_begin(windows_EBT, self.begin)
         if self.specs[0].loss == "last":
-            return tokens_EBT, targets_EB
-        return tokens_EBT, torch.cat([windows_EBT, targets_EB[..., None]], dim=2)
+            return StepBatch(tokens_EBT, targets_EB, read="last")
+        return StepBatch(tokens_EBT, torch.cat([windows_EBT, targets_EB[..., None]], dim=2), read="all")
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """One step's windows (begin symbol first) and what they should predict.
+
+    target   (E, B) or (E, B, T) tokens, as `read` says; weights (E, B, V) of each token where `weighted`
+    judged   (E, B, T) the positions that count; all, where None
+    """
+
+    tokens_EBT: Tensor
+    target: Tensor
+    read: Literal["last", "all"]
+    weighted: bool = False
+    judged: Tensor | None = None
 
 
 def with_begin(windows_EBT: Tensor, begin: int) -> Tensor:
@@ -75,6 +98,8 @@ def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[
         segment = Segment(group, [specs[i] for i in members], begin, device)
         if data:
             segment.fixed = _stack([data[i] for i in members], begin, device)
+        elif specs[0].data.batch == "sequences":
+            segment.sampler = SequenceSampler(segment.specs, device)
         else:
             segment.sampler = TargetSampler(segment.specs, device)
         segments.append(segment)
@@ -175,5 +200,45 @@ class TargetSampler:
     def _index(self, spec: TrainingSpec, step: int) -> np.ndarray:
         if spec.data.n_targets is None:
             return (step % STREAM_STEPS) * self.n_draws + np.arange(self.n_draws)
-        rng = np.random.Generator(np.random.Philox(key=spec.data.seed, counter=[0, 0, 0, step]))
-        return (rng.random(self.n_draws) * spec.data.n_targets).astype(np.int64)
+        return drawn_index(spec, step)
+
+
+def drawn_index(spec: TrainingSpec, step: int) -> np.ndarray:
+    """(targets_per_step,) which of D targets or sequences a step takes: floor(u D), u of data seed and step alone."""
+    rng = np.random.Generator(np.random.Philox(key=spec.data.seed, counter=[0, 0, 0, step]))
+    return (rng.random(spec.data.targets_per_step) * (spec.data.n_targets or 0)).astype(np.int64)
+
+
+class SequenceSampler:
+    """Draws whole sequences at each step for a segment of members, as TargetSampler draws targets."""
+
+    def __init__(self, specs: list[TrainingSpec], device: torch.device) -> None:
+        self.specs, self.device = specs, device
+        self.n_draws = specs[0].data.targets_per_step
+        self.sets: dict[tuple[str, str], SequenceBatch] = {}
+        self.chunk = -1
+        for spec in specs:
+            key = spec.source.content_key, spec.data.content_key
+            if spec.data.n_targets is not None and key not in self.sets:
+                self.sets[key] = self._drawn(spec, spec.data.n_targets, 0)
+
+    def _drawn(self, spec: TrainingSpec, n: int, first_row: int) -> SequenceBatch:
+        return draw_sequences(spec.source, "train", spec.data.seed, n, spec.context_length + 1, first_row)
+
+    def draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """(E, B, L) tokens and judged positions."""
+        if step // STREAM_STEPS != self.chunk:
+            self.chunk = step // STREAM_STEPS
+            n = STREAM_STEPS * self.n_draws
+            streams = {(s.source.content_key, s.data.content_key): s for s in self.specs if s.data.n_targets is None}
+            self.sets |= {key: self._drawn(spec, n, self.chunk * n) for key, spec in streams.items()}
+        tokens, judged = [], []
+        for spec in self.specs:
+            data = self.sets[spec.source.content_key, spec.data.content_key]
+            if spec.data.n_targets is None:
+                index = (step % STREAM_STEPS) * self.n_draws + np.arange(self.n_draws)
+            else:
+                index = drawn_index(spec, step)
+            tokens.append(data.tokens[index].astype(np.int64))
+            judged.append(data.judged[index])
+        return torch.from_numpy(np.stack(tokens)).to(self.device), torch.from_numpy(np.stack(judged)).to(self.device)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from testbed.models.transformer import Transformer
+from testbed.models.transformer import Calibrated, Transformer
 from testbed.training.batches import Segment, order_and_segment
 from testbed.training.optimiser import AdamW
 from testbed.training.spec import Shape, TrainingSpec
@@ -87,6 +87,13 @@ class Ensemble:
         weights = self.model.layout.views(self.weights_EP[row : row + 1])
         return log_laws(self.model, weights, contexts, self.device, chunk)
 
+    @torch.no_grad()
+    def sequence_laws(self, member: int, tokens: NDArray[Any], judged: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(n, V) ln q of the caller's member at the judged positions of sequences (N, L), in np.nonzero's order."""
+        row = int(self.row_of[member])
+        weights = self.model.layout.views(self.weights_EP[row : row + 1])
+        return log_sequence_laws(self.model, weights, tokens, judged, self.device)
+
     def divergence(self, member: int) -> Divergence | None:
         """The caller's member's fate, if it diverged."""
         row = int(self.row_of[member])
@@ -114,13 +121,17 @@ def _keep_freed_memory() -> None:
 
 def segment_loss(model: Transformer, leaves: dict[str, Tensor], segment: Segment, step: int) -> Tensor:
     """(E,) mean cross-entropy of a segment's batch, nats per target."""
-    tokens_EBT, target = segment.draw(step)
-    read = segment.specs[0].loss
-    logits = model.logits(leaves, tokens_EBT, read=read, positions_T=training_positions(model, tokens_EBT, step))
-    if segment.fixed is not None:
-        return -(target * F.log_softmax(logits, dim=-1)).sum(dim=(1, 2))
-    flat = F.cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
-    return flat.view(len(segment.specs), -1).mean(dim=1)
+    batch = segment.draw(step)
+    positions_T = training_positions(model, batch.tokens_EBT, step)
+    logits = model.logits(leaves, batch.tokens_EBT, read=batch.read, positions_T=positions_T)
+    if batch.weighted:
+        return -(batch.target * F.log_softmax(logits, dim=-1)).sum(dim=(1, 2))
+    flat = F.cross_entropy(logits.flatten(0, -2), batch.target.flatten(), reduction="none")
+    losses = flat.view(len(segment.specs), -1)
+    if batch.judged is None:
+        return losses.mean(dim=1)
+    judged = batch.judged.flatten(1)
+    return (losses * judged).sum(dim=1) / judged.sum(dim=1).clamp(min=1)
 
 
 def training_positions(model: Transformer, tokens_EBT: Tensor, step: int) -> Tensor | None:
@@ -141,4 +152,27 @@ def log_laws(
         window = torch.from_numpy(contexts[start : start + rows].astype(np.int64)).to(device)
         tokens = F.pad(window, (1, 0), value=model.begin)[None]
         parts.append(F.log_softmax(model.logits(weights, tokens)[0].double(), dim=-1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def log_sequence_laws(
+    model: Transformer,
+    weights: dict[str, Tensor],
+    tokens: NDArray[Any],
+    judged: NDArray[np.bool_],
+    device: torch.device,
+    chunk: int = 65_536,
+    calibrated: Calibrated | None = None,
+) -> NDArray[np.float64]:
+    """(n, V) ln q at the judged positions of sequences (N, L), in the order of np.nonzero: only these are read out."""
+    columns = np.flatnonzero(judged.any(axis=0))
+    places = torch.from_numpy(columns).to(device)
+    rows = max(1, chunk // tokens.shape[1])
+    parts = []
+    for start in range(0, len(tokens), rows):
+        part = slice(start, start + rows)
+        window = torch.from_numpy(tokens[part, :-1].astype(np.int64)).to(device)
+        seen = F.pad(window, (1, 0), value=model.begin)[None]
+        laws = F.log_softmax(model.logits(weights, seen, places, calibrated=calibrated)[0].double(), dim=-1)
+        parts.append(laws.cpu().numpy()[judged[part][:, columns]])
     return np.concatenate(parts)

@@ -21,12 +21,13 @@ class DataConfig(Config):
         ge=0, description="longest context l of the study; the same targets serve every l up to it"
     )
     targets_per_sequence: int = Field(1, ge=1, description="targets at successive positions of one sequence")
-    batch: Literal["sampled", "distinct"] = Field(
+    batch: Literal["sampled", "distinct", "sequences"] = Field(
         "sampled",
         description="sampled: draw targets each step; distinct: each distinct window once, weighted by its counts of"
-        " next tokens (full batch; an endless stream then means the exact law)",
+        " next tokens (full batch; an endless stream then means the exact law); sequences: whole sequences of"
+        " max_context + 1 tokens, scored where the source judges (n_targets and targets_per_step count sequences)",
     )
-    targets_per_step: int = Field(64, ge=1, description="targets drawn a step (sampled batches)")
+    targets_per_step: int = Field(64, ge=1, description="targets drawn a step (not for distinct windows)")
     seed: int = Field(0, ge=0, description="seed of the sequences and of the order in which targets are drawn")
 
 
@@ -89,17 +90,29 @@ class TrainingSpec(Config):
             raise ValueError(
                 f"context_length: given {self.context_length}, must be at most data.max_context {self.data.max_context}"
             )
-        source = self.source
-        if not (source.stationary and source.judges_all) or source.takes_inputs:
-            raise ValueError(
-                f"source: windows are cut out of a stationary stream whose every token is judged; {source.type_name}"
-                f" is {'stationary' if source.stationary else 'not stationary'}, judges"
-                f" {'every token' if source.judges_all else 'some positions only'} and"
-                f" {'needs' if source.takes_inputs else 'has no'} real-valued inputs"
-            )
+        self._check_source()
         if self.loss == "all" and self.data.batch == "distinct":
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
         return self
+
+    def _check_source(self) -> None:
+        source, length = self.source, self.data.max_context + 1
+        if source.takes_inputs:
+            raise ValueError(f"source: {source.type_name} has real-valued inputs, which the transformer does not read")
+        if self.data.batch == "sequences":
+            if self.context_length != self.data.max_context:
+                raise ValueError(
+                    f"context_length: given {self.context_length}; whole sequences have data.max_context ="
+                    f" {self.data.max_context} tokens before the last"
+                )
+            if length not in source.lengths(length):
+                raise ValueError(f"data.max_context: {source.type_name} writes no sequences of {length} tokens")
+        elif not (source.stationary and source.judges_all):
+            raise ValueError(
+                f"source: windows are cut out of a stationary stream whose every token is judged; {source.type_name} is"
+                f" {'stationary' if source.stationary else 'not stationary'} and judges"
+                f" {'every token' if source.judges_all else 'some positions only'}; take data.batch = sequences"
+            )
 
     @property
     def training_key(self) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import numpy as np
 
 from testbed.training.ensemble import Ensemble
-from testbed.training.evaluation import Scores, evaluation_set, path_steps
+from testbed.training.evaluation import EvaluationSet, Scores, evaluation_set, path_steps
 from testbed.training.member import TrainedMember
+from testbed.training.sequences import SequenceSet, sequence_set
 from testbed.training.spec import TrainingSpec
 
 Observer = Callable[[int], None]
@@ -30,18 +31,26 @@ def train(specs: list[TrainingSpec], device: str = "cpu", observe: Observer | No
             at = points.index(step + 1)
             paths[:, 0, at] = loss_E.double().cpu().numpy()[ensemble.row_of]
             for member, spec in enumerate(specs):
-                target = evaluation_set(spec)
+                target = scoring_set(spec)
                 log_q = _laws(ensemble, member, spec)
                 paths[member, 1:, at] = target.excess(log_q), target.heldout_loss(log_q)
         if observe is not None:
             observe(step + 1)
-    scores = [evaluation_set(spec).score(_laws(ensemble, i, spec)) for i, spec in enumerate(specs)]
+    scores = [scoring_set(spec).score(_laws(ensemble, i, spec)) for i, spec in enumerate(specs)]
     seconds = (time.perf_counter() - started) / len(specs)
     return [_member(ensemble, i, spec, points, paths[i], scores[i], seconds) for i, spec in enumerate(specs)]
 
 
+def scoring_set(spec: TrainingSpec) -> EvaluationSet | SequenceSet:
+    """On what a member is scored: windows, or whole sequences."""
+    return sequence_set(spec) if spec.data.batch == "sequences" else evaluation_set(spec)
+
+
 def _laws(ensemble: Ensemble, member: int, spec: TrainingSpec) -> np.ndarray:
-    return ensemble.laws(member, evaluation_set(spec).contexts)
+    target = scoring_set(spec)
+    if isinstance(target, SequenceSet):
+        return ensemble.sequence_laws(member, target.tokens, target.judged)
+    return ensemble.laws(member, target.contexts)
 
 
 def _member(
@@ -65,7 +74,7 @@ def _member(
             "heldout": path[2].copy(),
         },
         scores=vars(scores).copy(),
-        exact_evaluation=evaluation_set(spec).exact,
+        exact_evaluation=scoring_set(spec).exact,
         diverged_at=None if fate is None else fate.step,
         last_finite_loss=None if fate is None else fate.last_finite_loss,
         seconds=seconds,

@@ -85,7 +85,9 @@ def test_an_endless_stream_never_repeats_a_target(monkeypatch, per):
 def test_batches_of_all_positions_are_the_window_shifted_by_one():
     one = spec(LONGEST, loss="all")
     _, (segment,) = order_and_segment([one], CPU)
-    tokens, following = segment.draw(3)
+    drawn = segment.draw(3)
+    tokens, following = drawn.tokens_EBT, drawn.target
+    assert drawn.read == "all"
     assert tokens.shape == following.shape == (1, 8, LONGEST + 1)
     assert (tokens[..., 0] == 3).all()
     assert torch.equal(tokens[..., 1:], following[..., :-1])
@@ -106,7 +108,7 @@ def test_segments_cover_the_members_once_each_of_one_length():
 def test_the_cost_of_distinct_windows_does_not_grow_with_the_dataset():
     for n_targets in (1_000, 100_000, None):
         _, (segment,) = order_and_segment([spec(2, n_targets, batch="distinct")], CPU)
-        tokens, weights = segment.draw(0)
+        tokens, weights = segment.draw(0).tokens_EBT, segment.draw(0).target
         assert tokens.shape == (1, 9, 3)
         assert weights.shape == (1, 9, 3)
         assert weights.sum().item() == pytest.approx(1.0, abs=1e-6)
@@ -116,7 +118,7 @@ def test_the_loss_at_the_true_law_is_the_conditional_entropy():
     """On the exact law as dataset, at q = p: - sum p(c, x) ln p(x | c) = h_l, to float32 weights."""
     for length in range(LONGEST + 1):
         _, (segment,) = order_and_segment([spec(length, None, batch="distinct")], CPU)
-        tokens, weights = segment.draw(0)
+        tokens, weights = segment.draw(0).tokens_EBT, segment.draw(0).target
         law = SOURCE.predict(np.pad(tokens[0, :, 1:].numpy(), ((0, 0), (0, 1))), context=length)[:, length]
         loss = -(weights[0].double().numpy() * np.log(law)).sum()
         assert loss == pytest.approx(SOURCE.conditional_entropies(length).value[length], abs=1e-6)
