@@ -101,7 +101,7 @@ class PlainModel(nn.Module):
     def load(self, weights: dict[str, Tensor]) -> "PlainModel":
         """A member's named weights, (in, out)."""
         for name, parameter in self.named_parameters():
-            ours = name.removeprefix("blocks.").removesuffix(".weight").replace("position", "method.0.position")
+            ours = name.removeprefix("blocks.").removesuffix(".weight").replace("position", "method.learned.position")
             linear = not any(part in name for part in ("norm", "embedding", "position"))
             parameter.copy_(weights[ours].T if linear else weights[ours])
         return self

@@ -27,8 +27,12 @@ class RotaryPositions(Method):
         return tuple(self.base ** (-2 * i / head_dim) for i in range(head_dim // 2))
 
     def rotate(self, x_EBHTK: "Tensor", positions_T: "Tensor", at: Placement, parameters: Parameters) -> "Tensor":
-        frequencies = self.frequencies(x_EBHTK.shape[-1], at.n_keys, at.geometry.train_length)
-        return turned(x_EBHTK, positions_T, frequencies)
+        return turned(x_EBHTK, positions_T, _frequencies(self, x_EBHTK.shape[-1], at.n_keys, at.geometry.train_length))
+
+
+@lru_cache(maxsize=256)
+def _frequencies(method: RotaryPositions, head_dim: int, window: int, train_length: int) -> tuple[float, ...]:
+    return method.frequencies(head_dim, window, train_length)
 
 
 def turned(x_EBHTK: "Tensor", positions_T: "Tensor", frequencies: tuple[float, ...]) -> "Tensor":
