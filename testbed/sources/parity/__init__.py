@@ -1,0 +1,5 @@
+"""Position-weighted multitask sparse parity."""
+
+from testbed.sources.parity.sparse_parity import SparseParitySource
+
+__all__ = ["SparseParitySource"]
