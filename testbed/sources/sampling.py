@@ -11,10 +11,13 @@ from testbed.core.errors import ConfigError
 from testbed.sources.randomness import in_range
 
 PADDED_LIMIT = 2**24  # entries, 64 MiB
-_TABLE_LIMIT = 2**32  # entries that a 32-bit index reaches
+TABLE_LIMIT = 2**32  # entries that a 32-bit index reaches
 _STATE_LIMIT = 2**31  # up to which the compact layout's remainder is exact
-_VOCAB_LIMIT = 2**16
-_LENGTH_LIMIT = 2**34  # four tokens for each value of the counter's first word
+VOCAB_LIMIT = 2**16
+LENGTH_LIMIT = 2**34  # four tokens for each value of the counter's first word
+_FEW = 16  # sequences, which do not fill the lanes of the lockstep kernel
+_LONG = 2**14  # tokens, times the number of sequences, from which on cutting into chunks is faster
+_LOCKSTEP = 6  # sequences, from which on the lockstep kernel is faster than a serial walk
 
 
 class _Tables(NamedTuple):
@@ -51,11 +54,13 @@ class ChainSampler:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", _checked_weights(self.weights))
-        object.__setattr__(self, "initial_weights", _checked_initial_weights(self.initial_weights, self.n_states))
-        if self.n_states > _STATE_LIMIT or self.n_states << self._column_bits > _TABLE_LIMIT:
+        object.__setattr__(
+            self, "initial_weights", checked_initial_weights(self.initial_weights, self.n_states, "context")
+        )
+        if self.n_states > _STATE_LIMIT or self.n_states << self._column_bits > TABLE_LIMIT:
             raise ConfigError(
                 f"weights: {self.n_states} contexts of {self.vocab_size} symbols need an alias table of "
-                f"{self.n_states << self._column_bits} entries; at most {_TABLE_LIMIT} can be indexed"
+                f"{self.n_states << self._column_bits} entries; at most {TABLE_LIMIT} can be indexed"
             )
 
     @property
@@ -83,17 +88,41 @@ class ChainSampler:
         Raises ConfigError for negative arguments, a seed of more than 64 bits, or sequence numbers beyond 2^64 - 1.
         """
         n_sequences = in_range("n_sequences", n_sequences, 2**63)
-        length = in_range("length", length, _LENGTH_LIMIT)
+        length = in_range("length", length, LENGTH_LIMIT)
         seed = in_range("seed", seed, 2**64 - 1)
         first_sequence = in_range("first_sequence", first_sequence, 2**64 - 1 - n_sequences)
-        from testbed.sources._kernels.chain import sample_chain
-
         tokens_per_word = 4 // self.dtype.itemsize
         words = np.empty((n_sequences, -(-length // tokens_per_word)), dtype=np.uint32)
-        if words.size:
-            sample_chain(*self._tables, tokens_per_word, np.uint64(first_sequence), np.uint64(seed), words)
+        long = 0 < n_sequences <= _FEW and length >= n_sequences * _LONG
+        done = self._fill_long(words, first_sequence, seed) if long else 0
+        if words[done:].size:
+            from testbed.sources._kernels.chain import sample_chain
+
+            sample_chain(
+                *self._tables, tokens_per_word, np.uint64(first_sequence + done), np.uint64(seed), words[done:]
+            )
         # The first token of a word lies in its lowest bits: on a little-endian machine that is its first byte.
         return np.ascontiguousarray(words.astype("<u4", copy=False).view(self.dtype)[:, :length])
+
+    def _fill_long(self, words: NDArray[np.uint32], first_sequence: int, seed: int) -> int:
+        """Fill the rows one by one, each in chunks side by side; returns how many rows it did.
+
+        It stops where the chain proves to forget so slowly that most of a row was walked twice, if enough rows are left
+        for them to walk in lockstep. The tokens are the same.
+        """
+        from numba import get_num_threads
+
+        from testbed.sources._kernels.long_chain import sample_long
+
+        tokens_per_word = 4 // self.dtype.itemsize
+        for done, row in enumerate(words, start=1):
+            sequence = np.uint64(first_sequence + done - 1)
+            walked_again = sample_long(
+                *self._tables, self.order, tokens_per_word, get_num_threads(), sequence, np.uint64(seed), row
+            )
+            if walked_again > row.size / 2 and len(words) - done >= _LOCKSTEP:
+                return done
+        return len(words)
 
     @property
     def _column_bits(self) -> int:
@@ -144,8 +173,8 @@ def _checked_weights(weights: NDArray[np.integer]) -> NDArray[np.int64]:
         raise ConfigError(
             f"weights: must be integers of shape (V,) * k + (V,), got {given.dtype} of shape {given.shape}"
         )
-    if given.shape[-1] > _VOCAB_LIMIT:
-        raise ConfigError(f"weights: at most {_VOCAB_LIMIT} symbols, got {given.shape[-1]}")
+    if given.shape[-1] > VOCAB_LIMIT:
+        raise ConfigError(f"weights: at most {VOCAB_LIMIT} symbols, got {given.shape[-1]}")
     if given.min() < 0 or given.max() > 2**32:
         raise ConfigError(f"weights: must lie in 0 .. 2^32, got {given.min()} .. {given.max()}")
     checked = np.ascontiguousarray(given, dtype=np.int64)
@@ -156,11 +185,12 @@ def _checked_weights(weights: NDArray[np.integer]) -> NDArray[np.int64]:
     return checked
 
 
-def _checked_initial_weights(weights: NDArray[np.integer], n_states: int) -> NDArray[np.uint64]:
+def checked_initial_weights(weights: NDArray[np.integer], n_states: int, each: str) -> NDArray[np.uint64]:
+    """`weights` as (n_states,) uint64, if they are a law over 2^64; the error says that there is one for `each`."""
     given = np.asarray(weights)
     if given.dtype.kind not in "iu" or given.shape != (n_states,) or (given.dtype.kind == "i" and given.min() < 0):
         raise ConfigError(
-            f"initial_weights: must be {n_states} integers >= 0 (one a context), "
+            f"initial_weights: must be {n_states} integers >= 0 (one a {each}), "
             f"got {given.dtype} of shape {given.shape}"
         )
     checked = np.ascontiguousarray(given, dtype=np.uint64)

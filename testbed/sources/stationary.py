@@ -1,17 +1,25 @@
-"""Stationary laws of order-k chains, kept structured: state s = the last k tokens in base V, oldest first.
+"""Stationary laws of finite chains, by one set of routes for two forms of the transition law.
 
-Kernels come as (V^k, V) arrays. From state s the token x leads to (s V + x) mod V^k, so one step of the chain is a
-reshape and a sum; no transition matrix is formed except for small chains and as the fallback.
+kernel (V^k, V)   an order-k chain, state s = the last k tokens in base V, oldest first. The token x leads from s to
+                  (s V + x) mod V^k, so one step of the chain is a reshape and a sum.
+kernel (S, S)     any chain as a sparse matrix (scipy csr_array), row-stochastic.
+
+No dense matrix is formed except for small chains and as the fallback.
 """
 
 import itertools
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError, UndefinedError
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 Floats = NDArray[np.float64]
+Kernel = Union[Floats, "csr_array"]
 
 GTH_STATES = 128  # below this elimination is as fast as iterating, and exact to rounding for any mixing time
 ELIMINATED_STATES = 512  # elimination takes a second at 1024, minutes at 4096
@@ -28,22 +36,28 @@ def next_states(n_states: int, vocab_size: int) -> NDArray[np.int64]:
     return (state * vocab_size + token) % n_states
 
 
-def advance(law: Floats, kernel: Floats) -> Floats:
-    """The law of the state one token later: (V^k,) -> (V^k,)."""
+def advance(law: Floats, kernel: Kernel) -> Floats:
+    """The law of the state one token later: (S,) -> (S,)."""
+    if not isinstance(kernel, np.ndarray):
+        following: Floats = law @ kernel
+        return following
     n_states, vocab_size = kernel.shape
     if n_states == 1:
         return law
     return (law[:, None] * kernel).reshape(vocab_size, n_states // vocab_size, vocab_size).sum(axis=0).ravel()
 
 
-def closed_classes(kernel: Floats) -> list[NDArray[np.int64]]:
+def closed_classes(kernel: Kernel) -> list[NDArray[np.int64]]:
     """The sets of states that the chain cannot leave, each strongly connected, ordered by their first state."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
     n_states, vocab_size = kernel.shape
-    origin, token = np.nonzero(kernel > 0)
-    target = (origin * vocab_size + token) % n_states
+    if isinstance(kernel, np.ndarray):
+        origin, token = np.nonzero(kernel > 0)
+        target = (origin * vocab_size + token) % n_states
+    else:
+        origin, target = (kernel > 0).nonzero()
     graph = csr_array((np.ones(len(origin), dtype=np.int8), (origin, target)), shape=(n_states, n_states))
     n_components, component = connected_components(graph, directed=True, connection="strong")
     is_open = np.zeros(n_components, dtype=bool)
@@ -52,8 +66,8 @@ def closed_classes(kernel: Floats) -> list[NDArray[np.int64]]:
     return sorted(classes, key=lambda states: int(states[0]))
 
 
-def stationary_law(kernel: Floats) -> Floats:
-    """(V^k,) the law that `advance` leaves unchanged; zero on transient states.
+def stationary_law(kernel: Kernel) -> Floats:
+    """(S,) the law that `advance` leaves unchanged; zero on transient states.
 
     Grassmann-Taksar-Heyman elimination for at most 128 recurrent states; beyond that power iteration, and where it
     mixes too slowly elimination again (up to 512 states), a dense linear system (up to 4096), or the leading Arnoldi
@@ -61,10 +75,9 @@ def stationary_law(kernel: Floats) -> Floats:
 
     Raises ConfigError where the chain has several closed classes and hence no single stationary law.
     """
-    n_states, vocab_size = kernel.shape
     classes = closed_classes(kernel)
     if len(classes) > 1:
-        raise ConfigError(_reducible_message(classes, n_states, vocab_size))
+        raise ConfigError(_reducible_message(classes, kernel))
     recurrent = classes[0]
     if len(recurrent) <= GTH_STATES:
         return _by_elimination(kernel, recurrent)
@@ -92,25 +105,42 @@ def eliminate(matrix: Floats) -> Floats:
     return law / law.sum()
 
 
-def _by_elimination(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
-    law = np.zeros(len(kernel))
+def _by_elimination(kernel: Kernel, recurrent: NDArray[np.int64]) -> Floats:
+    law = np.zeros(kernel.shape[0])
     law[recurrent] = eliminate(_matrix(kernel, recurrent))
     return law
 
 
-def _by_solving(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
-    """pi (P - 1) = 0 with one equation replaced by sum pi = 1, by LU with pivoting."""
+def _by_solving(kernel: Kernel, recurrent: NDArray[np.int64]) -> Floats:
+    """pi (P - 1) = 0 with one equation replaced by sum pi = 1, by LU with pivoting; sparse: with pi of one state set to
+    1, and normalised afterwards."""
+    if not isinstance(kernel, np.ndarray):
+        return _by_sparse_solving(kernel, recurrent)
     system = _matrix(kernel, recurrent).T - np.eye(len(recurrent))
     system[-1] = 1.0
     target = np.zeros(len(recurrent))
     target[-1] = 1.0
-    law = np.zeros(len(kernel))
+    law = np.zeros(kernel.shape[0])
     law[recurrent] = np.maximum(np.linalg.solve(system, target), 0.0)
     return law / law.sum()
 
 
-def _matrix(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
+def _by_sparse_solving(kernel: "csr_array", recurrent: NDArray[np.int64]) -> Floats:
+    from scipy.sparse import eye_array
+    from scipy.sparse.linalg import spsolve
+
+    system = (eye_array(len(recurrent)) - kernel[recurrent][:, recurrent]).T.tocsc()
+    law = np.zeros(kernel.shape[0])
+    law[recurrent[0]] = 1.0
+    law[recurrent[1:]] = np.maximum(spsolve(system[1:, 1:], -system[1:, [0]].toarray().ravel()), 0.0)
+    return law / law.sum()
+
+
+def _matrix(kernel: Kernel, recurrent: NDArray[np.int64]) -> Floats:
     """The transition matrix among the recurrent states."""
+    if not isinstance(kernel, np.ndarray):
+        dense: Floats = kernel[recurrent][:, recurrent].toarray()
+        return dense
     n_states, vocab_size = kernel.shape
     position = np.full(n_states, -1)
     position[recurrent] = np.arange(len(recurrent))
@@ -122,10 +152,10 @@ def _matrix(kernel: Floats, recurrent: NDArray[np.int64]) -> Floats:
     return matrix
 
 
-def _by_power_iteration(kernel: Floats, recurrent: NDArray[np.int64]) -> tuple[Floats, bool]:
+def _by_power_iteration(kernel: Kernel, recurrent: NDArray[np.int64]) -> tuple[Floats, bool]:
     """Iterate from the uniform law on the recurrent states. The error left is estimated from the residuals' ratio r as
     residual * r / (1 - r), because a small residual alone means little where mixing is slow."""
-    law = np.zeros(len(kernel))
+    law = np.zeros(kernel.shape[0])
     law[recurrent] = 1.0 / len(recurrent)
     n_steps = POWER_STEPS
     if len(recurrent) > SOLVED_QUICKLY:
@@ -143,14 +173,13 @@ def _by_power_iteration(kernel: Floats, recurrent: NDArray[np.int64]) -> tuple[F
         if residual < ROUNDING:
             return law, rate < 0.99  # then the error left is below 1e-12
     return law, False
-    return law, False
 
 
-def _by_arnoldi(kernel: Floats, start: Floats) -> Floats:
+def _by_arnoldi(kernel: Kernel, start: Floats) -> Floats:
     """Leading eigenvector of the lazy chain (1 + P) / 2, whose only eigenvalue of modulus one is 1."""
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
-    n_states = len(kernel)
+    n_states = kernel.shape[0]
     lazy = LinearOperator(
         (n_states, n_states), matvec=lambda v: 0.5 * (v.ravel() + advance(v.ravel(), kernel)), dtype=np.float64
     )
@@ -170,7 +199,16 @@ def _by_arnoldi(kernel: Floats, start: Floats) -> Floats:
     return law
 
 
-def _reducible_message(classes: list[NDArray[np.int64]], n_states: int, vocab_size: int) -> str:
+def _reducible_message(classes: list[NDArray[np.int64]], kernel: Kernel) -> str:
+    n_states, vocab_size = kernel.shape
+    if not isinstance(kernel, np.ndarray):
+        shown = "; ".join(_list_states(states) for states in classes[:4])
+        more = f"; and {len(classes) - 4} more" if len(classes) > 4 else ""
+        return (
+            f"transitions: the machine is reducible, with {len(classes)} closed classes of states, so it has no single"
+            f" stationary law: {shown}{more}. Connect them by transitions of positive probability, or mix machines"
+            " with given weights"
+        )
     order = round(np.log(n_states) / np.log(vocab_size)) if n_states > 1 else 0
     shown = "; ".join(_describe(states, order, vocab_size) for states in classes[:4])
     more = f"; and {len(classes) - 4} more" if len(classes) > 4 else ""
@@ -185,3 +223,9 @@ def _describe(states: NDArray[np.int64], order: int, vocab_size: int) -> str:
     digits = vocab_size ** np.arange(order - 1, -1, -1)
     contexts = (" ".join(str(state // digit % vocab_size) for digit in digits) for state in itertools.islice(states, 4))
     return "{" + ", ".join(contexts) + (f", ... {len(states)} in all" if len(states) > 4 else "") + "}"
+
+
+def _list_states(states: NDArray[np.int64]) -> str:
+    """A closed class of a general machine: {0, 3, 4}."""
+    listed = ", ".join(str(state) for state in states[:8])
+    return "{" + listed + (f", ... {len(states)} in all" if len(states) > 8 else "") + "}"
