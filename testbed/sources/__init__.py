@@ -2,10 +2,14 @@
 
 >>> build({"type": "iid", "probabilities": [0.5, 0.25, 0.25]}).entropy_rate().value
 1.0397207708399179
+
+The catalogue is in folders, one file a source: `hidden` (machines), `lags`, `parity`, `power_law`, `in_context`,
+`hierarchical`, `recall`, `deterministic`, `combinators`; import classes from there, or `build` them by type name.
 """
 
 from typing import Any
 
+from testbed.sources.hidden import HiddenMarkovSource
 from testbed.sources.iid import IIDSource
 from testbed.sources.lag_markov import LagMarkovSource
 from testbed.sources.markov import MarkovSource
@@ -15,6 +19,7 @@ __all__ = [
     "AnySource",
     "Batch",
     "ContextLaw",
+    "HiddenMarkovSource",
     "IIDSource",
     "LagMarkovSource",
     "MarkovSource",

@@ -1,5 +1,7 @@
 """Tempering: sharpen or flatten a kernel, p -> p^b / sum p^b, until its chain has a wanted entropy rate."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from testbed.core import ConfigError
@@ -27,9 +29,10 @@ def entropy_rate_of(kernel: Floats) -> float:
     return float(-(stationary_law(rows) @ (rows * logs).sum(axis=1)))
 
 
-def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
+def temper_to_rate(kernel: Floats, entropy_rate: float, rate_of: Callable[[Floats], float] = entropy_rate_of) -> Floats:
     """The tempered kernel whose chain has this entropy rate, to 1e-6 nats.
 
+    `rate_of` gives the entropy rate of a kernel: of a chain's, unless something else has these rows.
     The rate goes from that of the support's uniform law (b -> 0) down to that of the argmax map (b -> infinity). It is
     continuous in b but need not be monotone, so the crossing nearest to b = 1 is bracketed by doubling or halving b.
     Raises ConfigError with the range that can be reached.
@@ -37,13 +40,13 @@ def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
     from scipy.optimize import brentq
 
     def gap(log_b: float) -> float:
-        return entropy_rate_of(temper(kernel, float(np.exp(log_b)))) - entropy_rate
+        return rate_of(temper(kernel, float(np.exp(log_b)))) - entropy_rate
 
     near, seen = 0.0, [gap(0.0)]
     if abs(seen[0]) <= TOLERANCE / 100:
         return temper(kernel, 1.0)
     flat = (kernel > 0) / (kernel > 0).sum(axis=-1, keepdims=True)  # the limit b -> 0
-    if abs(entropy_rate_of(flat) - entropy_rate) <= TOLERANCE:
+    if abs(rate_of(flat) - entropy_rate) <= TOLERANCE:
         return flat
     step = np.log(2.0) * (1.0 if seen[0] > 0 else -1.0)
     for _ in range(MAX_DOUBLINGS):
@@ -55,8 +58,8 @@ def temper_to_rate(kernel: Floats, entropy_rate: float) -> Floats:
                 return temper(kernel, float(np.exp(log_b)))
             break
         near = far
-    lowest = entropy_rate_of(temper(kernel, 2.0**MAX_DOUBLINGS))
-    highest = entropy_rate_of(flat)
+    lowest = rate_of(temper(kernel, 2.0**MAX_DOUBLINGS))
+    highest = rate_of(flat)
     raise ConfigError(
         f"entropy_rate: given {entropy_rate}, but tempering this kernel reaches {lowest:.6f} to {highest:.6f} nats"
     )
