@@ -26,6 +26,11 @@ SCALE = typer.Option("laptop", "--scale", metavar="SCALE", help="smoke, laptop, 
 DEVICE = typer.Option("cpu", "--device", metavar="DEVICE", help="cpu or cuda")
 TIME = typer.Option(None, "--time-limit", metavar="TIME", help="stop cleanly after 90s, 8m or 2h (a bare number: s)")
 PLUGIN = typer.Option([], "--plugin", metavar="FILE", help="a plugin of the run, where it has moved")
+SOURCE = typer.Argument(metavar="CONFIG|TYPE", help="a config file with a source's table, or the type of a source")
+SOURCE_KEYS = typer.Argument(None, metavar="[KEY=VALUE]...", help="keys of the source, such as order=3")
+SOURCE_PLUGIN = typer.Option([], "--plugin", metavar="FILE", help="a file that registers sources; repeat for more")
+TABLE = typer.Option(None, "--table", metavar="KEY", help="where the source's table is in CONFIG, if not at source")
+MAX_CONTEXT = typer.Option(12, "--max-context", min=0, metavar="L", help="the longest context of the table of h_l")
 
 
 @app.command()
@@ -75,6 +80,45 @@ def keys(
     from testbed.commands.describe import list_keys
 
     return list_keys(name)
+
+
+@app.command("source")
+def show_source(
+    source: str = SOURCE,
+    overrides: list[str] = SOURCE_KEYS,
+    max_context: int = MAX_CONTEXT,
+    figure: Path | None = typer.Option(None, "--figure", metavar="FILE", help="draw h_l into a .pdf or .png file"),
+    table: str | None = TABLE,
+    plugin: list[Path] = SOURCE_PLUGIN,
+) -> int:
+    """Show a source: its parameters, its exact entropies, and what it refuses."""
+    from testbed.commands.source_card import show_source
+
+    return show_source(source, overrides or [], max_context, figure, table, plugin)
+
+
+@app.command()
+def sample(
+    source: str = SOURCE,
+    overrides: list[str] = SOURCE_KEYS,
+    sequences: int = typer.Option(..., "--sequences", "-n", min=0, metavar="N", help="how many sequences"),
+    length: int = typer.Option(..., "--length", "-l", min=0, metavar="L", help="tokens of each"),
+    out: Path = typer.Option(..., "--out", metavar="FILE", help="a .npz or .parquet file"),
+    seed: int = typer.Option(0, "--seed", min=0, metavar="S", help="seed of the tokens"),
+    first_sequence: int = typer.Option(
+        0, "--first-sequence", min=0, metavar="I", help="number of the first one; trainings use those below 4 * 2^40"
+    ),
+    max_context: int = MAX_CONTEXT,
+    table: str | None = TABLE,
+    plugin: list[Path] = SOURCE_PLUGIN,
+    force: bool = typer.Option(False, "--force", help="replace a file that is there"),
+) -> int:
+    """Write sequences of a source with the true log-probability of every token, and the source's truths."""
+    from testbed.commands.sample import write_sample
+
+    return write_sample(
+        source, overrides or [], sequences, length, out, seed, first_sequence, max_context, table, plugin, force
+    )
 
 
 @app.command()

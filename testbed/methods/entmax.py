@@ -36,8 +36,11 @@ class Entmax15(Method):
 
 @method("asentmax")
 class ASEntmax(Entmax15):
-    """1.5-entmax of z (delta + beta ln(n + 1)^gamma), beta = softplus(w_b x) and gamma = 2 tanh(w_g x) learned for each
-    block, head and token (Vasylenko et al. 2025, 2506.16640; n visible keys, delta = 1). Explicit path."""
+    """1.5-entmax of z (delta + beta ln(n + 1)^gamma) for n visible keys, beta and gamma learned.
+
+    beta = softplus(w_b x) and gamma = 2 tanh(w_g x) for each block, head and token, delta = 1 (Vasylenko et al. 2025,
+    2506.16640). Explicit path.
+    """
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})
     delta: float = Field(1.0, ge=0, description="the part that does not grow")

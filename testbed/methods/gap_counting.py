@@ -44,10 +44,10 @@ def critical_inverse_temperature(a: "Tensor") -> "Tensor":
 
 @method("adaptive_temperature")
 class AdaptiveTemperature(Method):
-    """Multiply each row of logits by max(1, P(H)) where its softmax has entropy H > 0.5, with
-    P(H) = -.037 H^4 + .481 H^3 - 2.3 H^2 + 4.917 H - 1.791 (Velickovic et al. 2024, 2410.01104, fitted there).
+    """Multiply each row of logits by max(1, P(H)) where its softmax has an entropy H above 0.5.
 
-    P falls below 1 again near H = 6: it turns itself off for diffuse heads beyond some 400 keys. Explicit path.
+    P(H) = -.037 H^4 + .481 H^3 - 2.3 H^2 + 4.917 H - 1.791 (Velickovic et al. 2024, 2410.01104, fitted there). P
+    falls below 1 again near H = 6: it turns itself off for diffuse heads beyond some 400 keys. Explicit path.
     """
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})

@@ -42,9 +42,10 @@ class InfoScale(Method):
 
 @method("sphere_infoscale")
 class SphereInfoScale(InfoScale):
-    """Multiply logits by R(n) / R(m), with R(x) = sqrt(1 - x^(-2/d)) x^(2/d): the scale that keeps the tilted peak of
-    isotropic unit keys at the largest of n cosines. Far from InfoScale where d is small: 2.12 against 1.26 at n = 64 m,
-    m = 64, d = 16. A no-op at n = m.
+    """Multiply logits by R(n) / R(m), with R(x) = sqrt(1 - x^(-2/d)) x^(2/d).
+
+    The scale that keeps the tilted peak of isotropic unit keys at the largest of n cosines. Far from InfoScale where d
+    is small: 2.12 against 1.26 at n = 64 m, m = 64, d = 16. A no-op at n = m.
     """
 
     def cosine(self, n: "Tensor", head_dim: int) -> "Tensor":
@@ -53,8 +54,10 @@ class SphereInfoScale(InfoScale):
 
 @method("sphere_limit")
 class SphereLimit(Method):
-    """Multiply logits by (n / m)^(2 / (d - 1)): the critical scale of keys uniform on a sphere (2605.08505). A no-op at
-    n = m."""
+    """Multiply logits by (n / m)^(2 / (d - 1)), the critical scale of keys uniform on a sphere.
+
+    2605.08505. A no-op at n = m.
+    """
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})
 

@@ -42,8 +42,10 @@ class PositionInterpolation(StretchedRotary):
 
 @method("ntk")
 class NTKRotary(StretchedRotary):
-    """RoPE with base s^(d/(d-2)) times as large: the longest wavelength is stretched by s, the shortest stays
-    (bloc97 2023). A no-op at s = 1."""
+    """RoPE with base s^(d/(d-2)) times as large: the longest wavelength is stretched by s, the shortest stays.
+
+    bloc97 2023. A no-op at s = 1.
+    """
 
     def stretched(self, plain: tuple[float, ...], stretch: float, train_length: int) -> tuple[float, ...]:
         d = 2 * len(plain)

@@ -41,9 +41,10 @@ class AffineScaled(Method):
 
 @method("selective")
 class SelectiveAttention(Method):
-    """From each logit is subtracted what earlier queries gave its key in the first head (Leviathan et al. 2024,
-    2410.02703): F = sum over queries before this one of max(a, 0), a of head 0; never for the first key, never for
-    oneself. Explicit path.
+    """From each logit is subtracted what earlier queries gave its key in the first head.
+
+    F = sum over queries before this one of max(a, 0), a of head 0; never for the first key, never for oneself
+    (Leviathan et al. 2024, 2410.02703). Explicit path.
     """
 
     needs_all_queries: ClassVar[bool] = True

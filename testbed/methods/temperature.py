@@ -32,8 +32,11 @@ class YarnTemperature(Method):
 
 @method("llama4_temperature")
 class Llama4Temperature(Method):
-    """Multiply logits by 1 + c ln(1 + floor(n / F)) for the n-th query; F defaults to the training length, and the
-    factor is one up to n = F - 1 (the released model has c = 0.1, F = 8192, on its layers without positions)."""
+    """Multiply logits by 1 + c ln(1 + floor(n / F)) for the n-th query: one up to n = F - 1.
+
+    The released model has c = 0.1 and F = 8192, on its layers without positions. F defaults to m + 1, so that training
+    at length m is untouched.
+    """
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})
     slope: float = Field(0.1, ge=0, description="c")
@@ -46,10 +49,10 @@ class Llama4Temperature(Method):
 
 @method("headwise_lambda")
 class HeadwiseLambda(Method):
-    """Multiply a head's logits by sqrt(1 + 2 ln(n/m) / sigma_h^2), sigma_h the standard deviation of its logits at the
-    training length: keeps ln n - (lambda sigma_h)^2 / 2, the entropy of i.i.d. Gaussian logits, constant.
+    """Multiply a head's logits by sqrt(1 + 2 ln(n/m) / sigma_h^2), which keeps the entropy of Gaussian logits constant.
 
-    Training-free: sigma_h is read off the trained model. A no-op up to n = m.
+    The entropy of n i.i.d. Gaussian logits is ln n - (lambda sigma_h)^2 / 2; sigma_h, the standard deviation of the
+    head's logits at the training length, is read off the trained model. A no-op up to n = m.
     """
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})

@@ -81,3 +81,17 @@ def test_a_plugin_that_cannot_run_is_named(tmp_path, text, said) -> None:
         with pytest.raises(ConfigError, match=said) as caught:
             load_plugin(file)
         assert "broken.py" in str(caught.value)
+
+
+def test_headlines_are_whole_sentences() -> None:
+    """`testbed list` prints the first line of each description."""
+    import inspect
+
+    from testbed.methods import methods
+    from testbed.sources.source import sources
+    from testbed.studies import studies
+
+    for registry in (sources, methods, studies):
+        for name in registry.names():
+            first = inspect.cleandoc(registry.find(name).__doc__ or "").splitlines()[:1]
+            assert first and first[0].rstrip().endswith((".", ":")), name  # noqa: PT018

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import norm
 
 from testbed.runs import Record
 from testbed.studies.judge import Evidence, Verdict, judge
@@ -90,6 +89,8 @@ def _unless_limited(verdict: Verdict, reason: str | None) -> Verdict:
 
 def checks(study: "OptimalContext", arms: list[ArmData], records: Sequence[Record]) -> tuple[Check, ...]:
     """What must be true whatever the claims."""
+    from scipy.stats import norm
+
     done = [record for record in records if record.status == "done"]
     sources = [record for record in done if record.probe["kind"] == "source"]
     trained = [record for record in done if record.probe["kind"] in ("member", "endless", "tuning")]
