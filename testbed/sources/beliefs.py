@@ -146,7 +146,7 @@ class BeliefGraph:
         return True
 
     def look_ahead(self) -> bool:
-        """`entropies` of the frontier too, by p(x | b) alone, for a level that cannot be expanded; False if too many."""
+        """`entropies` of the frontier too, by p(x | b) alone, where it cannot be expanded; False if it is too large."""
         self._emissions.sum_duplicates()
         if int(np.diff(self._emissions.indptr)[self._frontier.indices].sum()) > self._max_cost:
             return False

@@ -15,6 +15,7 @@ from testbed.sources.source import PREDICT_LIMIT_BYTES, Floats, Tokens, require_
 
 FEW_STATES = 8  # that fit a vector register
 DENSE_LIMIT_BYTES = 2**27
+EDGE_COST = 80  # entries of the dense tensor that are multiplied while one edge of a list is followed; measured
 _BLOCK_LANES = (64, 256)  # sequences of a block of the dense kernel, at least and at most; 8 a symbol between them
 
 
@@ -98,7 +99,7 @@ class MachineFilter:
         if n_states <= FEW_STATES:
             return False
         entries = self.vocab_size * n_states**2
-        return 8 * entries > DENSE_LIMIT_BYTES or 16 * int(np.count_nonzero(self.edges.weights)) < entries
+        return 8 * entries > DENSE_LIMIT_BYTES or entries > EDGE_COST * np.count_nonzero(self.edges.weights)
 
     @cached_property
     def _few_table(self) -> tuple[Floats, int]:

@@ -95,6 +95,11 @@ def test_birch_bounds_are_nested_and_monotone(tensor):
     for one in truths:  # without bounds from coarse beliefs these are the brackets, so those are nested
         assert max(one._told.entropies, default=0.0) <= rates[-1].upper
         assert min(one._free.entropies, default=math.inf) >= rates[-1].lower
+    for kind in ("_free", "_told"):  # the last level of the smaller limits is computed ahead, without its successors
+        listed = [getattr(one, kind).entropies for one in truths]
+        for short in listed[:-1]:
+            n = min(len(short), len(listed[-1]))
+            assert short[:n] == pytest.approx(listed[-1][:n], abs=1e-13)
     assert np.all(np.diff(truths[-1]._free.entropies) <= 1e-12)
     assert np.all(np.diff(truths[-1]._told.entropies) >= -1e-12)
     beyond = truths[0].conditional_entropies(8)

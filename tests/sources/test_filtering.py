@@ -22,23 +22,25 @@ from testbed.sources.machine_sampling import MachineSampler
 # (S, edges a state, V): a register of 2, 4, 8; one panel and several; lists of edges
 FEW = [(1, 1, 1), (2, 3, 2), (1, 2, 3), (3, 4, 2), (4, 7, 300), (5, 4, 3), (8, 9, 2)]
 DENSE = [(9, 30, 3), (16, 40, 2), (33, 60, 2), (17, 300, 70)]
-SPARSE = [(20, 1, 2), (60, 2, 3), (100, 5, 4), (40, 3, 300)]
+SPARSE = [(90, 1, 2), (90, 2, 3), (30, 5, 20), (40, 3, 300)]
 
 
-def filter_slowly(edges, vocab_size, initial, tokens):
+def filter_slowly(edges, initial, tokens):
     """Log probabilities and beliefs of one sequence, every sum rounded once."""
-    transitions = edges.tensor(vocab_size)
-    states = range(edges.n_states)
+    probabilities = edges.probabilities
     belief = [float(p) for p in initial]
     log_probs, beliefs = [], [belief]
     for token in tokens:
-        advanced = [math.fsum(belief[s] * transitions[token, s, r] for s in states) for r in states]
+        shares = [[] for _ in belief]
+        for state, edge in np.argwhere((edges.symbols == token) & (edges.weights > 0)):
+            shares[edges.successors[state, edge]].append(belief[state] * probabilities[state, edge])
+        advanced = [math.fsum(share) for share in shares]
         total = math.fsum(advanced)
         if total > 0:
             log_probs.append(math.log(total))
             belief = [a / total for a in advanced]
         else:
-            log_probs.append(-math.inf if total == 0 else math.nan)
+            log_probs.append(math.nan if math.isnan(belief[0]) else -math.inf)
             belief = [math.nan] * edges.n_states
         beliefs.append(belief)
     return np.array(log_probs), np.array(beliefs)
@@ -95,9 +97,7 @@ def test_every_kernel_equals_the_slow_twin(shape, seed, n_sequences, length, one
     assert log_probs.shape == (n_sequences, length)
     assert beliefs.shape == (n_sequences, length + 1, n_states)
     for i in range(n_sequences):
-        expected, expected_beliefs = filter_slowly(
-            edges, vocab_size, initial if initial.ndim == 1 else initial[i], tokens[i]
-        )
+        expected, expected_beliefs = filter_slowly(edges, initial if initial.ndim == 1 else initial[i], tokens[i])
         agree(log_probs[i], expected)
         agree(beliefs[i], expected_beliefs)
         assert not possible or np.isfinite(log_probs[i]).all()
@@ -117,7 +117,7 @@ def test_against_fractions():
     agree(MachineFilter(edges, 2).log_probs(np.array([0.25, 0.75]), tokens)[0], expected)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 2), (9, 30, 3), (60, 2, 3)], ids=kind)
+@pytest.mark.parametrize("shape", [(2, 3, 2), (9, 30, 3), (90, 2, 3)], ids=kind)
 def test_ten_thousand_tokens_do_not_underflow(shape):
     n_states, _, vocab_size = shape
     edges = random_edges(*shape, seed=1, concentration=5.0)
@@ -128,7 +128,7 @@ def test_ten_thousand_tokens_do_not_underflow(shape):
     assert log_probs.sum(axis=1).max() < -800  # the probability of the string is no float64
     last = MachineFilter(edges, vocab_size).beliefs(start, tokens[:, :9_900])[:, -1]
     for i in range(2):
-        agree(log_probs[i, 9_900:], filter_slowly(edges, vocab_size, last[i], tokens[i, 9_900:])[0])
+        agree(log_probs[i, 9_900:], filter_slowly(edges, last[i], tokens[i, 9_900:])[0])
 
 
 @pytest.mark.parametrize("n_states", [2, 3, 7, 12, 400])
@@ -158,7 +158,7 @@ def test_an_impossible_token_is_minus_infinity_and_nan_follows(n_states):
     assert np.isnan(MachineFilter(edges, 3).log_probs(beliefs[:, 20], tokens[:, 20:])[1]).all()
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 2), (7, 9, 5), (16, 40, 2), (17, 300, 70), (60, 2, 3)])
+@pytest.mark.parametrize("shape", [(2, 3, 2), (7, 9, 5), (16, 40, 2), (17, 300, 70), (90, 2, 3)])
 def test_a_sequence_does_not_depend_on_its_company_nor_on_threads(shape):
     import numba
 

@@ -88,9 +88,10 @@ def read_totals(totals, factors, likelihoods):
 
 
 @njit(cache=True, boundscheck=False, error_model="numpy")
-def filter_few_block(table, width_bits, initial, words, tokens_per_word, likelihoods, beliefs):
-    """At most FEW_LANES sequences. table (V * width^2,): T with states padded to width = 2^width_bits: 2, 4 or 8."""
-    length, n_sequences = likelihoods.shape
+def filter_few_block(table, width_bits, initial, words, tokens_per_word, first, likelihoods, beliefs):
+    """At most FEW_LANES sequences, from number `first` of likelihoods on. table (V * width^2,): T with states padded to
+    width = 2^width_bits: 2, 4 or 8."""
+    length, n_sequences = len(likelihoods), len(words)
     lanes = (n_sequences + REGISTER - 1) // REGISTER * REGISTER
     width = 1 << width_bits
     belief = aligned_reals(lanes * width)
@@ -113,7 +114,7 @@ def filter_few_block(table, width_bits, initial, words, tokens_per_word, likelih
         else:
             for lane in range(lanes):
                 advance_one_of_8_states(table, own_tables, belief, factors, totals, lane)
-        read_totals(totals, factors, likelihoods[t])
+        read_totals(totals, factors, likelihoods[t, first : first + n_sequences])
         keep_beliefs(belief, factors, width, beliefs, t + 1)
 
 
@@ -121,10 +122,11 @@ def filter_few_block(table, width_bits, initial, words, tokens_per_word, likelih
 def filter_few(table, width_bits, initial, words, tokens_per_word, likelihoods, beliefs):
     """Fill likelihoods (L, N) with p(x_t | x_<t) of machines of up to 8 states."""
     for block in prange((len(words) + FEW_LANES - 1) // FEW_LANES):
-        rows = slice(block * FEW_LANES, (block + 1) * FEW_LANES)
+        first = np.int64(block) * FEW_LANES
+        rows = slice(first, first + FEW_LANES)
         own = initial if len(initial) == 1 else initial[rows]
         kept = beliefs[rows] if beliefs.size else beliefs
-        filter_few_block(table, width_bits, own, words[rows], tokens_per_word, likelihoods[:, rows], kept)
+        filter_few_block(table, width_bits, own, words[rows], tokens_per_word, first, likelihoods, kept)
 
 
 @njit(inline="always")
@@ -136,9 +138,10 @@ def link_by_symbol(symbols, n_sequences, first_lane, next_lane):
 
 
 @njit(cache=True, boundscheck=False, error_model="numpy")
-def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word, likelihoods, beliefs):
-    """At most `lanes` sequences. table (V * panels * S * PANEL,): T panel by panel of targets, padded to PANEL."""
-    length, n_sequences = likelihoods.shape
+def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word, first, likelihoods, beliefs):
+    """At most `lanes` sequences, from number `first` of likelihoods on. table (V * panels * S * PANEL,): T panel by panel
+    of targets, padded to PANEL."""
+    length, n_sequences = len(likelihoods), len(words)
     n_states = initial.shape[1]
     panel_size = n_states * PANEL
     panels = (n_states + PANEL - 1) // PANEL
@@ -171,19 +174,19 @@ def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word
                 rows = (a * width, b * width, c * width, d * width)
                 shares = (factors[a], factors[b], factors[c], factors[d])
                 for panel in range(panels):
-                    place, first = entry + panel * panel_size, panel * PANEL
+                    place, target = entry + panel * panel_size, panel * PANEL
                     if b == nobody:
-                        alone = advance_row(table, place, n_states, belief, advanced, rows[:1], shares[:1], first)
+                        alone = advance_row(table, place, n_states, belief, advanced, rows[:1], shares[:1], target)
                         totals[a] += alone[0]
                     else:
-                        sums = advance_four_rows(table, place, n_states, belief, advanced, rows, shares, first)
+                        sums = advance_four_rows(table, place, n_states, belief, advanced, rows, shares, target)
                         totals[a] += sums[0]
                         totals[b] += sums[1]
                         totals[c] += sums[2]
                         totals[d] += sums[3]
                 a = next_lane[d]
         belief, advanced = advanced, belief
-        read_totals(totals, factors[:lanes], likelihoods[t])
+        read_totals(totals, factors[:lanes], likelihoods[t, first : first + n_sequences])
         keep_beliefs(belief, factors, width, beliefs, t + 1)
 
 
@@ -191,7 +194,8 @@ def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word
 def filter_dense(table, lanes, vocab_size, initial, words, tokens_per_word, likelihoods, beliefs):
     """Fill likelihoods (L, N) with p(x_t | x_<t), blocks of `lanes` sequences in parallel."""
     for block in prange((len(words) + lanes - 1) // lanes):
-        rows = slice(block * lanes, (block + 1) * lanes)
+        first = np.int64(block) * lanes
+        rows = slice(first, first + lanes)
         own = initial if len(initial) == 1 else initial[rows]
         kept = beliefs[rows] if beliefs.size else beliefs
-        filter_dense_block(table, lanes, vocab_size, own, words[rows], tokens_per_word, likelihoods[:, rows], kept)
+        filter_dense_block(table, lanes, vocab_size, own, words[rows], tokens_per_word, first, likelihoods, kept)
