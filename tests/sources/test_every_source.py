@@ -15,20 +15,13 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError, Truth, UndefinedError
-from testbed.sources import Source, available
+from testbed.sources import Source
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.source import sources
 
 Z = 5.5
 MAX_STRINGS = 5000
 N_DRAWN = 4000
-
-EXAMPLES = [
-    pytest.param(source, id=f"{name}-{number}")
-    for name in available()
-    for number, source in enumerate(sources.find(name).examples())
-]
-every_source = pytest.mark.parametrize("source", EXAMPLES)
 
 
 def a_length(source: Source, wanted: int = 12) -> int:
@@ -68,12 +61,7 @@ def string_law(source: Source, strings: np.ndarray) -> np.ndarray:
         return np.exp(np.nan_to_num(source.log_probs(strings), nan=-np.inf, neginf=-np.inf).sum(axis=1))
 
 
-def test_every_source_is_here() -> None:
-    assert {str(param.id).rpartition("-")[0] for param in EXAMPLES} == set(available())
-
-
 # ------------------------------------------------------------------------------------------------ tokens
-@every_source
 def test_parts_of_a_stream_are_the_same_tokens(source: Source) -> None:
     length = a_length(source)
     whole, part = source.batch(9, length, seed=5), source.batch(4, length, seed=5, first_sequence=3)
@@ -89,7 +77,6 @@ def test_parts_of_a_stream_are_the_same_tokens(source: Source) -> None:
         assert np.array_equal(whole.tokens, source.sample(9, length, seed=5))
 
 
-@every_source
 def test_a_stored_config_is_the_same_law(source: Source) -> None:
     again = sources.build(source.resolved())
     assert again.fingerprint == source.fingerprint
@@ -98,7 +85,6 @@ def test_a_stored_config_is_the_same_law(source: Source) -> None:
     assert np.array_equal(again.batch(3, a_length(source)).tokens, source.batch(3, a_length(source)).tokens)
 
 
-@every_source
 def test_short_lengths_are_written_or_refused(source: Source) -> None:
     for length in (0, 1):
         if length in source.lengths(1):
@@ -111,7 +97,6 @@ def test_short_lengths_are_written_or_refused(source: Source) -> None:
     assert source.batch(0, a_length(source)).tokens.shape == (0, a_length(source))
 
 
-@every_source
 def test_nonsense_is_refused(source: Source) -> None:
     length = a_length(source)
     batch = source.batch(2, length)
@@ -133,7 +118,6 @@ def test_nonsense_is_refused(source: Source) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ laws
-@every_source
 def test_predictions_are_laws_and_log_probs_read_them(source: Source) -> None:
     length = a_length(source)
     batch = source.batch(16, length, seed=3)
@@ -148,13 +132,11 @@ def test_predictions_are_laws_and_log_probs_read_them(source: Source) -> None:
     assert source.predict_batch(batch, positions=some) == pytest.approx(laws[:, some], abs=1e-12)
 
 
-@every_source
 def test_all_strings_together_have_probability_one(source: Source) -> None:
     """P9: the sum over all strings of exp(sum of log_probs) is 1."""
     assert string_law(source, all_strings(source, MAX_STRINGS)).sum() == pytest.approx(1.0, abs=1e-9)
 
 
-@every_source
 def test_string_frequencies_follow_the_law(source: Source) -> None:
     """P10: how often each whole string is drawn, against its exact probability."""
     strings = all_strings(source, 600)
@@ -167,7 +149,6 @@ def test_string_frequencies_follow_the_law(source: Source) -> None:
     assert np.all(found[law == 0] == 0)
 
 
-@every_source
 def test_token_frequencies_follow_the_predicted_laws(source: Source) -> None:
     """P10: at every position, counts of each symbol against the sum of its predicted probabilities (a martingale)."""
     length = a_length(source)
@@ -179,7 +160,6 @@ def test_token_frequencies_follow_the_predicted_laws(source: Source) -> None:
         assert np.all(np.abs(found - law.mean(axis=0)) <= Z * error + Z**2 / 2 / N_DRAWN), f"position {t}"
 
 
-@every_source
 def test_no_learner_beats_the_bayes_law(source: Source) -> None:
     """P11: add-one counts over the sequence so far lose to the exact law, paired, whatever the source."""
     length = a_length(source, 24)
@@ -197,7 +177,6 @@ def test_no_learner_beats_the_bayes_law(source: Source) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ truths
-@every_source
 def test_position_losses_are_the_mean_surprise_of_samples(source: Source) -> None:
     """P9, P10: at every position, the mean of -ln p over 4,000 sequences against its certified Bayes loss.
 
@@ -213,7 +192,6 @@ def test_position_losses_are_the_mean_surprise_of_samples(source: Source) -> Non
     assert np.all(mean < losses.upper + tolerance)
 
 
-@every_source
 def test_conditioning_never_adds_entropy(source: Source) -> None:
     """P1: h_0 >= h_1 >= ... >= h;  sum over l < n of (h_l - h) <= E;  H(n) = h_0 + ... + h_(n-1)."""
     h = known(lambda: source.conditional_entropies(6))
@@ -233,7 +211,6 @@ def test_conditioning_never_adds_entropy(source: Source) -> None:
         assert (h.lower - rate.upper).sum() <= excess.upper + slack(excess) + 7 * slack(rate) + slack(h).sum()
 
 
-@every_source
 def test_the_rate_is_the_limit(source: Source) -> None:
     """h <= h_l for every l, and h_64 - h <= E / 65, since the sum of (h_l - h) over l <= 64 is at most E."""
     h = known(lambda: source.conditional_entropies(64))
@@ -244,7 +221,6 @@ def test_the_rate_is_the_limit(source: Source) -> None:
         assert h.lower[-1] - rate.upper <= bound + slack(h)[-1] + slack(rate)
 
 
-@every_source
 def test_contexts_are_marginals_of_the_stationary_process(source: Source) -> None:
     """predict(context=l) at position t is the law at position l of a sequence that starts l tokens before t."""
     if not source.stationary:
@@ -262,7 +238,6 @@ def test_contexts_are_marginals_of_the_stationary_process(source: Source) -> Non
     assert source.predict(tokens, context=length) == pytest.approx(source.predict(tokens), abs=1e-9)
 
 
-@every_source
 def test_a_stationary_law_does_not_depend_on_time(source: Source) -> None:
     """The law of a pair of tokens at 2, 3 is that at 0, 1; exactly, by enumeration."""
     if not (source.stationary and source.judges_all) or source.takes_inputs:
@@ -276,7 +251,6 @@ def test_a_stationary_law_does_not_depend_on_time(source: Source) -> None:
     assert joint[4].sum(axis=(0, 1)) == pytest.approx(joint[2], abs=1e-9)
 
 
-@every_source
 def test_entropies_equal_enumeration(source: Source) -> None:
     """h_l against the sum over all contexts of p(c) H(p(. | c)), p(c) multiplied out from `predict`."""
     if not (source.stationary and source.judges_all) or source.takes_inputs:
@@ -292,7 +266,6 @@ def test_entropies_equal_enumeration(source: Source) -> None:
         assert h.lower[length] - tolerance <= enumerated <= h.upper[length] + tolerance, f"l = {length}"
 
 
-@every_source
 def test_a_source_knows_something_of_itself(source: Source) -> None:
     """Not everything may be refused."""
     refused = []

@@ -10,21 +10,13 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError, ResourceError, Truth, UndefinedError
-from testbed.sources import IIDSource, Source, available
+from testbed.sources import IIDSource, Source
 from testbed.sources.as_machine import EdgeMachine, as_edges
 from testbed.sources.combinators import BlockSource, MixtureSource, NoisySource, ProductSource, RecodedSource
 from testbed.sources.machine_algebra import edges_from_list
-from testbed.sources.source import sources
 
 CONTEXT = 4
 MAX_STATES = 256
-
-EXAMPLES = [
-    pytest.param(source, id=f"{name}-{number}")
-    for name in available()
-    for number, source in enumerate(sources.find(name).examples())
-]
-every_source = pytest.mark.parametrize("source", EXAMPLES)
 
 
 def stream(source: Source) -> None:
@@ -58,7 +50,6 @@ def assert_equal(left: Truth, right: Truth, tolerance: float = 1e-7) -> None:
     assert np.all(right.lower <= left.upper + slack)
 
 
-@every_source
 def test_time_reversal_changes_no_entropy(source: Source) -> None:
     """P2: T~[x, s', s] = pi(s) T[x, s, s'] / pi(s') writes the same blocks backwards. Quantised anew, hence 1e-6."""
     forward = machine(source)
@@ -88,7 +79,6 @@ def test_time_reversal_changes_no_entropy(source: Source) -> None:
     assert_equal(entropies(forward), found, 1e-6)
 
 
-@every_source
 def test_names_of_symbols_change_no_entropy(source: Source) -> None:
     """P3: the alphabet turned round; laws are those of the old names."""
     stream(source)
@@ -100,7 +90,6 @@ def test_names_of_symbols_change_no_entropy(source: Source) -> None:
     assert renamed.predict(named)[..., list(turned)] == pytest.approx(source.predict(tokens), abs=1e-12)
 
 
-@every_source
 def test_entropies_of_independent_sources_add(source: Source) -> None:
     """P4: h_l and the rate of a product with a biased coin."""
     stream(source)
@@ -117,7 +106,6 @@ def test_entropies_of_independent_sources_add(source: Source) -> None:
     assert both.log_probs(tokens) == pytest.approx(separate, abs=1e-9)
 
 
-@every_source
 def test_a_mixture_with_a_coin_has_the_mean_rate_and_the_choice_as_excess(source: Source) -> None:
     """P5: h = mean rate; sum of (h_l - h) <= E = mean E + H(w) where the components differ and are ergodic."""
     stream(source)
@@ -140,7 +128,6 @@ def test_a_mixture_with_a_coin_has_the_mean_rate_and_the_choice_as_excess(source
         assert excess.lower >= own_excess.lower / 2 - 1e-7
 
 
-@every_source
 def test_pairs_of_tokens_have_twice_the_rate(source: Source) -> None:
     """P6: h_l of pairs is H(2 l + 2) - H(2 l); the rate doubles, E stays."""
     stream(source)
@@ -163,7 +150,6 @@ def test_pairs_of_tokens_have_twice_the_rate(source: Source) -> None:
         pytest.skip(str(refusal))
 
 
-@every_source
 def test_noise_never_lowers_a_rate(source: Source) -> None:
     """P7: symbols moved at random (additive noise modulo V) give h_l at least as large."""
     given = machine(source)
@@ -174,7 +160,6 @@ def test_noise_never_lowers_a_rate(source: Source) -> None:
     assert np.all(found.upper + 6 * found.standard_error >= h.lower - 6 * h.standard_error - 1e-7)
 
 
-@every_source
 def test_lumped_blocks_have_less_entropy(source: Source) -> None:
     """P7: a deterministic map of symbols cannot raise H(L)."""
     given = machine(source)
@@ -185,7 +170,6 @@ def test_lumped_blocks_have_less_entropy(source: Source) -> None:
     assert np.all(np.cumsum(found.lower) <= np.cumsum(h.upper) + 6 * np.cumsum(h.standard_error) + 1e-7)
 
 
-@every_source
 def test_a_source_and_its_machine_agree(source: Source) -> None:
     """The machine's own recursion against the source's truths and laws."""
     one = machine(source)

@@ -210,6 +210,19 @@ def test_a_hundred_thousand_ages():
     assert np.isclose(unknown[0, 0], expected, rtol=1e-10)
 
 
+def test_the_logarithm_is_that_of_numpy_to_a_unit_in_the_last_place():
+    from testbed.sources._kernels.logarithm import LEAST, log_probability
+
+    generator = np.random.default_rng(0)
+    near_one, tiny = 1 - np.exp(-30 * generator.random(2000)), np.exp(-700 * generator.random(2000))
+    values = np.concatenate([generator.random(2000), near_one[near_one > 0], tiny, [LEAST, 0.5, math.sqrt(0.5)]])
+    result, expected = np.array([log_probability(x) for x in values]), np.log(values)
+    assert (np.abs(result - expected) <= np.spacing(np.abs(expected))).all()
+    assert log_probability(1.0) == log_probability(1.0 + 2**-52) == 0.0
+    assert log_probability(0.0) == log_probability(LEAST / 2) == -math.inf
+    assert math.isnan(log_probability(math.nan))
+
+
 # --- the edge --------------------------------------------------------------------------------------------------------
 
 
