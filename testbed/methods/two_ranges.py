@@ -1,6 +1,7 @@
 """Rotary positions that treat near and far keys differently: ReRoPE, leaky ReRoPE, Self-Extend, LM-Infinite, sinks."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 class TwoRanges(RotaryPositions):
     """Base: pairs that `is_far` names are scored with other positions. Explicit path.
 
-    q and k come rotated by their own positions; the far scores turn them on by the difference.
+    q and k come rotated by their own positions; the far scores turn them on by the difference. Keys behind the query,
+    which bidirectional models see, are scored as their mirror image: query and key change places, so that the far
+    distance changes its sign alone.
     """
 
     def is_far(self, at: Placement) -> "Tensor":
@@ -23,21 +26,27 @@ class TwoRanges(RotaryPositions):
         raise NotImplementedError
 
     def far_positions(self, at: Placement) -> "tuple[Tensor, Tensor]":
-        """Positions of queries and keys in far scores, float."""
+        """Positions of queries and keys in far scores, float; for keys before the query."""
         raise NotImplementedError
 
     def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
         import torch
 
         at = context.at
-        far_TT = self.is_far(at)
-        if not bool(far_TT.any()):
-            return a_EBHTT
+        far_TT = self.is_far(at) & context.visible_TT
         frequencies = self.frequencies(context.q_EBHTK.shape[-1], at.n_keys, at.geometry.train_length)
-        far_queries_T, far_keys_T = self.far_positions(at)
-        q = turned(context.q_EBHTK, far_queries_T - at.queries_T, frequencies)
-        k = turned(context.k_EBHTK, far_keys_T - at.keys_T, frequencies)
-        return torch.where(far_TT, q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), a_EBHTT)
+        for behind in (False, True):
+            pairs_TT = far_TT & ((at.distances_TT < 0) == behind)
+            if not bool(pairs_TT.any()):
+                continue
+            if behind:
+                far_keys_T, far_queries_T = self.far_positions(replace(at, queries_T=at.keys_T, keys_T=at.queries_T))
+            else:
+                far_queries_T, far_keys_T = self.far_positions(at)
+            q = turned(context.q_EBHTK, far_queries_T - at.queries_T, frequencies)
+            k = turned(context.k_EBHTK, far_keys_T - at.keys_T, frequencies)
+            a_EBHTT = torch.where(pairs_TT, q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), a_EBHTT)
+        return a_EBHTT
 
     def window_of(self, at: Placement) -> int:
         """The distance up to which pairs are near; half the training length unless a subclass has a field for it."""
@@ -46,7 +55,7 @@ class TwoRanges(RotaryPositions):
 
 @method("rerope")
 class ReRoPE(TwoRanges):
-    """Distances are cut off at w: min(i - j, w) (Su 2023). A no-op in windows up to w.
+    """Distances are cut off at w: min(i - j, w), either sign (Su 2023). A no-op in windows up to w.
 
     Best at w = m/4 .. m/2, and it collapses at w = m, which is the default of the code released with 2501.08570:
     `released_code`.
@@ -61,7 +70,7 @@ class ReRoPE(TwoRanges):
         return super().window_of(at) if self.window is None else self.window
 
     def is_far(self, at: Placement) -> "Tensor":
-        return at.distances_TT > self.window_of(at)
+        return at.distances_TT.abs() > self.window_of(at)
 
     def far_positions(self, at: Placement) -> "tuple[Tensor, Tensor]":
         queries_T = at.queries_T.float() * 0.0 + float(self.window_of(at))
@@ -109,7 +118,7 @@ class LMInfinite(TwoRanges):
     def mask(self, at: Placement) -> "Tensor | None":
         if self.released_code:
             return None
-        return (at.distances_TT < at.geometry.train_length) | (at.key_order_T < self.first)
+        return (at.distances_TT.abs() < at.geometry.train_length) | (at.key_order_T < self.first)
 
     def is_far(self, at: Placement) -> "Tensor":
         return (at.distances_TT > at.geometry.train_length) & (not self.released_code)
@@ -136,7 +145,7 @@ class StreamingSinks(TwoRanges):
         return max(at.geometry.train_length - self.sinks, 1) if self.recent is None else self.recent
 
     def mask(self, at: Placement) -> "Tensor":
-        return (at.distances_TT < self.window_of(at)) | (at.key_order_T < self.sinks)
+        return (at.distances_TT.abs() < self.window_of(at)) | (at.key_order_T < self.sinks)
 
     def is_far(self, at: Placement) -> "Tensor":
         beyond_T = at.query_order_T >= self.sinks + self.window_of(at)

@@ -1,6 +1,7 @@
 """The shape of a transformer, as a config."""
 
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -8,18 +9,38 @@ from testbed.core import Config
 from testbed.methods import AnyMethod, Geometry, RotaryPositions, check_combination
 
 
+@dataclass(frozen=True)
+class OneHead(Geometry):
+    """A geometry whose single head has a size of its own."""
+
+    key_size: int
+
+    @property
+    def head_dim(self) -> int:
+        return self.key_size
+
+
 class ModelConfig(Config):
-    """Decoder: pre-norm blocks with RMS norm, attention, GELU MLP; tied or untied head.
+    """Decoder of `depth` blocks; tied or untied head.
+
+    block = standard    pre-norm with RMS norm: attention of H heads, GELU MLP
+    block = gau         gated attention unit, post-norm: one head, no MLP (see `testbed.models.gau`)
 
     `methods` are values or names: `methods = ["rope"]`, `methods = [{type = "rope", base = 4000}]`.
     """
 
     version: ClassVar[int] = 1
 
+    block: Literal["standard", "gau"] = Field("standard", description="attention and MLP, or gated attention units")
+    causal: bool = Field(
+        True, description="a query sees the keys up to its own place; false: all keys, for masked tokens or one target"
+    )
     width: int = Field(32, ge=2, description="model dimension D")
     depth: int = Field(2, ge=1, description="number of blocks")
-    heads: int = Field(2, ge=1, description="attention heads H; divides the width")
-    mlp_ratio: int = Field(4, ge=1, description="hidden units of the MLP as a multiple of the width")
+    heads: int = Field(2, ge=1, description="attention heads H; divides the width (gau: sets the default key size)")
+    mlp_ratio: int = Field(4, ge=1, description="standard: hidden units of the MLP as a multiple of the width")
+    key_size: int | None = Field(None, ge=1, description="gau: size s of its head; left out: width / heads")
+    expansion: int = Field(2, ge=1, description="gau: size e of gate and values as a multiple of the width")
     tied_head: bool = Field(False, description="read out with the token embedding instead of a matrix of its own")
     methods: tuple[AnyMethod, ...] = Field((RotaryPositions(),), description="attention methods, by name or as tables")
 
@@ -27,11 +48,25 @@ class ModelConfig(Config):
     def _check(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"heads: given {self.heads}, must divide width {self.width}")
-        head_dim = self.width // self.heads
+        others = ("key_size", "expansion") if self.block == "standard" else ("mlp_ratio",)
+        for name in others:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"{name}: given {getattr(self, name)}, but block = {self.block} has none; leave it out"
+                )
+        head_dim = self.geometry(1).head_dim
         if head_dim % 2 and any(one.needs_even_head_dim for one in self.methods):
-            raise ValueError(f"heads: rotary positions need an even head dimension, not {head_dim}")
+            where = "heads" if self.key_size is None else "key_size"
+            raise ValueError(f"{where}: rotary positions need an even head dimension, not {head_dim}")
         check_combination(self.methods)
+        if not self.causal:
+            for one in self.methods:
+                if one.needs_all_queries:
+                    raise ValueError(f"methods: {one.type_name} goes by the order of queries; take causal = true")
         return self
 
     def geometry(self, train_length: int) -> Geometry:
+        """The sizes that methods see, for windows of up to `train_length` positions in training."""
+        if self.block == "gau":
+            return OneHead(self.width, 1, self.depth, train_length, self.key_size or self.width // self.heads)
         return Geometry(self.width, self.heads, self.depth, train_length)

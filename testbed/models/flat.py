@@ -11,6 +11,9 @@ from torch import Tensor
 
 ALIGNMENT = 16  # rows start on a cache line
 
+WeightShapes = dict[str, tuple[tuple[int, ...], float, float, bool]]
+"""Name -> (shape, standard deviation and mean at the start, whether weight decay applies)."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -31,8 +34,7 @@ class Entry:
 class Layout:
     """Where each named weight lies in a row of P numbers."""
 
-    def __init__(self, weights: dict[str, tuple[tuple[int, ...], float, float, bool]]) -> None:
-        """`weights`: name -> (shape, standard deviation, mean, decay)."""
+    def __init__(self, weights: WeightShapes) -> None:
         self.entries: list[Entry] = []
         offset = 0
         for name, (shape, std, mean, decay) in weights.items():

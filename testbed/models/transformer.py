@@ -1,9 +1,10 @@
-"""The decoder transformer with a leading member axis: E models at once, and one model as E = 1.
+"""The transformer with a leading member axis: E models at once, and one model as E = 1.
 
 Axes   E member   B batch   T time   H head   K head dimension   D model dimension   M = B T   V vocabulary
 Choices
-    pre-norm blocks, RMS norm with a gain, no biases
+    pre-norm blocks, RMS norm with a gain, no biases (gated attention units instead: see gau.py)
     attention and MLP (GELU) in sequence, residual stream of width D
+    causal, unless the config says that every query sees every key
     token V is the begin symbol: every window starts with it
     every weight is (E, in, out) and every product a batched matrix product over E
     scores are computed by the fused kernel; methods fold into q and k where they can
@@ -11,8 +12,8 @@ Choices
 """
 
 import math
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +21,10 @@ from torch import Tensor
 
 from testbed.core import ConfigError
 from testbed.methods import Geometry, Placement
-from testbed.models.attention import Active, attend, placed
+from testbed.models.attention import Active, Watch, at_places, attend, placed
 from testbed.models.config import ModelConfig
-from testbed.models.flat import Layout
+from testbed.models.flat import Layout, WeightShapes
+from testbed.models.gau import gated_block, gated_weights
 from testbed.models.norm import rms_norm
 
 Calibrated = Mapping[str, Mapping[str, Tensor]]
@@ -40,16 +42,11 @@ class Transformer:
         self.vocab_size = vocab_size
         self.begin = vocab_size
         self.geometry: Geometry = config.geometry(train_length)
+        self.calibrated_methods = frozenset(one.type_name for one in config.methods if one.is_calibrated)
         self.layout = Layout(self._weights())
 
-    def _weights(self) -> dict[str, tuple[tuple[int, ...], float, float, bool]]:
-        """name -> (shape, std, mean, decay). Matrices start at variance 1 / fan-in, those that write into the residual
-        stream smaller by another factor 2 depth (Radford et al. 2019)."""
-        d, hidden = self.config.width, self.config.mlp_ratio * self.config.width
-        shrink = 1.0 / math.sqrt(2 * self.config.depth)
-        weights: dict[str, tuple[tuple[int, ...], float, float, bool]] = {
-            "embedding": ((self.vocab_size + 1, d), EMBEDDING_STD, 0.0, False)
-        }
+    def _weights(self) -> WeightShapes:
+        weights: WeightShapes = {"embedding": ((self.vocab_size + 1, self.config.width), EMBEDDING_STD, 0.0, False)}
         for method in self.config.methods:
             for name, initial in method.parameters(self.geometry).items():
                 key = f"method.{method.type_name}.{name}"
@@ -57,19 +54,31 @@ class Transformer:
                     raise ConfigError(f"methods: {method.type_name} learns parameters and can stand there once only")
                 shape = (self.config.depth, *initial.shape) if initial.per_block else initial.shape
                 weights[key] = (shape, initial.std, initial.mean, initial.decay)
+        gated = self.config.block == "gau"
         for block in range(self.config.depth):
-            weights |= {
-                f"{block}.attention_norm": ((d,), 0.0, 1.0, False),
-                f"{block}.qkv": ((d, 3 * d), d**-0.5, 0.0, True),
-                f"{block}.attention_out": ((d, d), shrink * d**-0.5, 0.0, True),
-                f"{block}.mlp_norm": ((d,), 0.0, 1.0, False),
-                f"{block}.mlp_in": ((d, hidden), d**-0.5, 0.0, True),
-                f"{block}.mlp_out": ((hidden, d), shrink * hidden**-0.5, 0.0, True),
-            }
-        weights["final_norm"] = ((d,), 0.0, 1.0, False)
+            weights |= gated_weights(self.config, block) if gated else _standard_weights(self.config, block)
+        if not gated:
+            weights["final_norm"] = ((self.config.width,), 0.0, 1.0, False)
         if not self.config.tied_head:
-            weights["head"] = ((d, self.vocab_size), HEAD_STD, 0.0, True)
+            weights["head"] = ((self.config.width, self.vocab_size), HEAD_STD, 0.0, True)
         return weights
+
+    def with_methods(self, methods: Iterable[Any]) -> "Transformer":
+        """The same model with other attention methods, to be run on this one's weights; `train_length` stays.
+
+        Raises ConfigError where the two do not learn the same parameters.
+        """
+        config = self.config.replace(methods=tuple(methods))
+        changed = Transformer(config, self.vocab_size, self.geometry.train_length)
+        ours, theirs = _learned(self.layout), _learned(changed.layout)
+        if ours != theirs:
+            missing, added = sorted(ours - theirs), sorted(theirs - ours)
+            parts = [f"{what} {', '.join(names)}" for what, names in (("not", missing), ("newly", added)) if names]
+            raise ConfigError(
+                f"methods: {', '.join(one.type_name for one in config.methods) or 'none'} cannot replace those of a"
+                f" trained model, they learn {' and '.join(parts)}"
+            )
+        return changed
 
     def logits(
         self,
@@ -78,29 +87,41 @@ class Transformer:
         read: Literal["last", "all"] | Tensor = "last",
         positions_T: Tensor | None = None,
         calibrated: Calibrated | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         """Next-token logits: (E, B, V) at the last place, or (E, B, n, V) at all of them or at the n places given.
 
         positions_T    positions of the window's places, where they are not 0, 1, 2, ...
         calibrated     by a method's type name, what its `calibrate` read off these weights
+        watch          shown what each block's attention is given
         """
+        if not self.calibrated_methods <= (calibrated or {}).keys():
+            names = ", ".join(sorted(self.calibrated_methods))
+            raise ConfigError(f"methods: {names} is read off a trained model; train without, then calibrate")
         E, B, T = tokens_EBT.shape
-        everywhere = placed(T, "all", self.geometry, tokens_EBT.device, positions_T)
+        everywhere = self._placed(T, "all", tokens_EBT, positions_T)
         needs_all = any(method.needs_all_queries for method in self.config.methods)
         x_EMD = self._embed(weights, tokens_EBT, everywhere)
         for block in range(self.config.depth):
             at = everywhere
             if block == self.config.depth - 1 and not needs_all:
-                at = placed(T, read, self.geometry, tokens_EBT.device, positions_T)
-            x_EMD = self._block(weights, x_EMD, block, B, at, self._active(weights, block, calibrated))
+                at = self._placed(T, read, tokens_EBT, positions_T)
+            x_EMD = self._block(weights, x_EMD, block, B, at, self._active(weights, block, calibrated), watch)
         if needs_all:
-            x_EMD = _at_places(x_EMD, placed(T, read, self.geometry, tokens_EBT.device, positions_T), B)
+            x_EMD = at_places(x_EMD, self._placed(T, read, tokens_EBT, positions_T), B)
         if self.config.tied_head:  # scaled, so that the first logits are as wide as the embedding's entries
             head_EDV = weights["embedding"][:, :-1].transpose(1, 2) * self.config.width**-0.5
         else:
             head_EDV = weights["head"]
-        z_EMV = torch.bmm(rms_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV))
+        if self.config.block == "standard":
+            x_EMD, head_EDV = rms_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV)
+        z_EMV = torch.bmm(x_EMD, head_EDV)
         return z_EMV if isinstance(read, str) and read == "last" else z_EMV.view(E, B, -1, self.vocab_size)
+
+    def _placed(
+        self, T: int, queries: Literal["all", "last"] | Tensor, tokens_EBT: Tensor, positions_T: Tensor | None
+    ) -> Placement:
+        return placed(T, queries, self.geometry, tokens_EBT.device, positions_T, self.config.causal)
 
     def _active(self, weights: Mapping[str, Tensor], block: int | None, calibrated: Calibrated | None) -> Active:
         """Every method with its parameters in this block (None: before the first)."""
@@ -127,14 +148,20 @@ class Transformer:
             added_ETD = method.embed(at.keys_T, parameters)
             if added_ETD is not None:
                 x_EBTD = x_EBTD + added_ETD[:, None]
-        return x_EBTD.reshape(E, B * T, d)
+        x_EMD = x_EBTD.reshape(E, B * T, d)
+        return rms_norm(x_EMD) if self.config.block == "gau" else x_EMD
 
     def _block(
-        self, weights: Mapping[str, Tensor], x_EMD: Tensor, block: int, B: int, at: Placement, active: Active
+        self,
+        weights: Mapping[str, Tensor],
+        x_EMD: Tensor,
+        block: int,
+        B: int,
+        at: Placement,
+        active: Active,
+        watch: Watch | None,
     ) -> Tensor:
-        E, d, T = x_EMD.shape[0], self.config.width, at.n_keys
-        H, K = self.config.heads, self.geometry.head_dim
-        n_EMD = rms_norm(x_EMD)
+        """(E, B n, D): the block's output at its n query places."""
 
         def matrix(name: str, norm: str | None = None) -> Tensor:
             w = weights[f"{block}.{name}"]
@@ -142,32 +169,46 @@ class Transformer:
                 w = method.reparametrise(name, w, parameters)
             return w if norm is None else _with_gain(weights[f"{block}.{norm}"], w)
 
+        if self.config.block == "gau":
+            return gated_block(weights, matrix, x_EMD, block, B, at, active, watch)
+        E, d, T = x_EMD.shape[0], self.config.width, at.n_keys
+        H, K = self.config.heads, self.geometry.head_dim
+        n_EMD = rms_norm(x_EMD)
         qkv_EDD = matrix("qkv", "attention_norm")
         if at.queries != "all":
-            x_EMD = _at_places(x_EMD, at, B)
-            n_queries_EMD = _at_places(n_EMD, at, B)
+            x_EMD = at_places(x_EMD, at, B)
+            n_queries_EMD = at_places(n_EMD, at, B)
             q = torch.bmm(n_queries_EMD, qkv_EDD[:, :, :d]).view(E, B, -1, H, K)
             k, v = torch.bmm(n_EMD, qkv_EDD[:, :, d:]).view(E, B, T, 2, H, K).unbind(3)
         else:
             n_queries_EMD = n_EMD
             q, k, v = torch.bmm(n_EMD, qkv_EDD).view(E, B, T, 3, H, K).unbind(3)
         q, k, v = (x_EBTHK.transpose(2, 3) for x_EBTHK in (q, k, v))
-        a_EBHTK = attend(q, k, v, n_queries_EMD.view(E, B, -1, d), at, active, block)
+        a_EBHTK = attend(q, k, v, n_queries_EMD.view(E, B, -1, d), at, active, block, watch)
         a_EMD = a_EBHTK.transpose(2, 3).reshape(E, -1, d)
         x_EMD = torch.baddbmm(x_EMD, a_EMD, matrix("attention_out"))
         hidden_EMD = F.gelu(torch.bmm(rms_norm(x_EMD), matrix("mlp_in", "mlp_norm")))
         return torch.baddbmm(x_EMD, hidden_EMD, matrix("mlp_out"))
 
 
-def _at_places(x_EMD: Tensor, at: Placement, B: int) -> Tensor:
-    """(E, B n, D): the rows of a window's n query places."""
-    if at.queries == "all":
-        return x_EMD
-    E, _, d = x_EMD.shape
-    x_EBTD = x_EMD.view(E, B, -1, d)
-    if at.queries == "last":
-        return x_EBTD[:, :, -1]
-    return x_EBTD[:, :, at.query_order_T].reshape(E, -1, d)
+def _standard_weights(config: ModelConfig, block: int) -> WeightShapes:
+    """A block's weights. Matrices start at variance 1 / fan-in, those that write into the residual stream smaller by
+    another factor 2 depth (Radford et al. 2019)."""
+    d, hidden = config.width, config.mlp_ratio * config.width
+    shrink = 1.0 / math.sqrt(2 * config.depth)
+    return {
+        f"{block}.attention_norm": ((d,), 0.0, 1.0, False),
+        f"{block}.qkv": ((d, 3 * d), d**-0.5, 0.0, True),
+        f"{block}.attention_out": ((d, d), shrink * d**-0.5, 0.0, True),
+        f"{block}.mlp_norm": ((d,), 0.0, 1.0, False),
+        f"{block}.mlp_in": ((d, hidden), d**-0.5, 0.0, True),
+        f"{block}.mlp_out": ((hidden, d), shrink * hidden**-0.5, 0.0, True),
+    }
+
+
+def _learned(layout: Layout) -> set[str]:
+    """Name and shape of every parameter that methods learn."""
+    return {f"{entry.name} {entry.shape}" for entry in layout.entries if entry.name.startswith("method.")}
 
 
 def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from testbed.core import ConfigError
 from testbed.sources.source import Source
 from testbed.training.sequences import SequenceBatch, draw_sequences
 from testbed.training.spec import TrainingSpec
@@ -53,6 +54,11 @@ class Segment:
             seen_EBT = with_begin(tokens_EBT[:, :, :-1], self.begin)
             if not bool(judged_EBT[:, :, :-1].any()):
                 return StepBatch(seen_EBT, tokens_EBT[:, :, -1], read="last")
+            if not self.specs[0].model.causal:
+                raise ConfigError(
+                    f"model.causal: {self.specs[0].source.type_name} judges tokens before the last, which a model that is"
+                    " not causal sees"
+                )
             return StepBatch(seen_EBT, tokens_EBT, read="all", judged=judged_EBT)
         assert self.sampler is not None
         windows_EBT, targets_EB = self.sampler.draw(step, self.context_length)

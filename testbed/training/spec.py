@@ -93,6 +93,8 @@ class TrainingSpec(Config):
         self._check_source()
         if self.loss == "all" and self.data.batch == "distinct":
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
+        if self.loss == "all" and not self.model.causal:
+            raise ValueError("loss: a model that is not causal sees the targets of all positions but the last")
         return self
 
     def _check_source(self) -> None:

@@ -113,6 +113,15 @@ def test_members_learn_from_sequences(methods):
     assert other.scores["excess"] != member.scores["excess"]
 
 
+def test_no_model_is_trained_on_targets_that_it_sees():
+    both_ways = ModelConfig(width=8, depth=1, causal=False)
+    with pytest.raises(ConfigError, match="not causal"):
+        TrainingSpec(source=STREAM, context_length=2, data=DataConfig(max_context=2), model=both_ways, loss="all")
+    with pytest.raises(ConfigError, match="judges tokens before the last"):
+        Ensemble([spec().replace(model=both_ways)]).train_step(0)
+    Ensemble([spec(RECALL, 8).replace(model=both_ways)]).train_step(0)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
