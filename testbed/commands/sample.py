@@ -46,6 +46,7 @@ def write_sample(
     _check_out(out, force)
     source = source_of(given, overrides, plugins, table)
     _check_length(source, length)
+    source.batch(0, length, seed, first_sequence + n_sequences)  # the last number is in range, or nothing is begun
     known = known_truths(source, max_context, length)
     reason = _log_probs_refusal(source, length, seed, first_sequence)
     if reason is not None:
@@ -71,7 +72,7 @@ def _check_out(out: Path, force: bool) -> None:
 
 
 def _check_length(source: Source, length: int) -> None:
-    if length in source.lengths(length):
+    if source.writes_length(length):
         return
     near = source.lengths(2 * length + 64)
     nearest = sorted(sorted(near, key=lambda one: abs(one - length))[:4])

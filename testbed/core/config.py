@@ -75,6 +75,19 @@ class Config(BaseModel):
         kept = {keys[name]: getattr(self, name) for name in self.model_fields_set}
         return type(self)(**kept | {keys.get(name, name): value for name, value in changes.items()})
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """`replace`: what a copy has computed is its own."""
+        return self.replace(**(update or {}))
+
+    def __copy__(self) -> Self:
+        return self.replace()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled: the fields, without what was computed from them."""
+        state = super().__getstate__()
+        fields = type(self).model_fields
+        return {**state, "__dict__": {name: one for name, one in state["__dict__"].items() if name in fields}}
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.content_key == other.content_key
 

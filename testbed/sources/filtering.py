@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from testbed.core import ConfigError
 from testbed.sources.dyadic import ROW_SUM_TOLERANCE
 from testbed.sources.edges import Edges
-from testbed.sources.machine_sampling import check_edges
+from testbed.sources.machine_sampling import aligned_zeros, check_edges
 from testbed.sources.source import PREDICT_LIMIT_BYTES, Floats, Tokens, require_memory, token_dtype
 
 FEW_STATES = 8  # that fit a vector register
@@ -49,9 +49,7 @@ class MachineFilter:
 
         -inf where the token is impossible, nan after it.
         """
-        likelihoods, _ = self._run(initial, tokens, keep=False)
-        with np.errstate(divide="ignore"):
-            return np.log(likelihoods, out=likelihoods).T
+        return self._run(initial, tokens, keep=False)[0].T
 
     def beliefs(self, initial: Floats, tokens: Tokens) -> Floats:
         """(N, L + 1, S): p(state | tokens[:, :t]) for t = 0 .. L; nan after an impossible token.
@@ -68,29 +66,33 @@ class MachineFilter:
         return self._run(initial, tokens, keep=True)[1]
 
     def _run(self, initial: Floats, tokens: Tokens, keep: bool) -> tuple[Floats, Floats]:
-        """Likelihoods (L, N), and beliefs if they are to be kept."""
+        """Log probabilities (L, N), and beliefs if they are to be kept."""
         symbols = _checked_tokens(tokens, self.vocab_size)
         n_sequences, length = symbols.shape
-        n_states = self.edges.n_states
-        start = _checked_beliefs(initial, n_sequences, n_states)
-        likelihoods = np.empty((length, n_sequences))
-        beliefs = np.empty((n_sequences, length + 1, n_states) if keep else (1, 0, 0))
-        if n_sequences == 0:
-            return likelihoods, beliefs
+        start = _checked_beliefs(initial, n_sequences, self.edges.n_states)
+        log_probs = np.empty((length, n_sequences))
+        beliefs = np.empty((n_sequences, length + 1, self.edges.n_states) if keep else (1, 0, 0))
+        if n_sequences:
+            self._fill(start, symbols, log_probs, beliefs)
+        return log_probs, beliefs
+
+    def _fill(
+        self, start: Floats, symbols: NDArray[np.unsignedinteger[Any]], log_probs: Floats, beliefs: Floats
+    ) -> None:
+        """Fill log_probs (L, N), and beliefs unless these are empty, by the kernel that suits the machine."""
         if self._is_sparse:
             from testbed.sources._kernels.sparse_filter import filter_sparse
 
-            filter_sparse(*self._edge_lists, start, symbols.astype(np.uint16), likelihoods, beliefs)
-            return likelihoods, beliefs
+            filter_sparse(*self._edge_lists, start, symbols.astype(np.uint16), log_probs, beliefs)
+            return
         from testbed.sources._kernels.filters import filter_dense, filter_few
 
         words, tokens_per_word = _packed(symbols)
-        if n_states <= FEW_STATES:
-            filter_few(*self._few_table, start, words, tokens_per_word, likelihoods, beliefs)
+        if self.edges.n_states <= FEW_STATES:
+            filter_few(*self._few_table, start, words, tokens_per_word, log_probs, beliefs)
         else:
             lanes = min(max(_BLOCK_LANES[0], 8 * self.vocab_size), _BLOCK_LANES[1])
-            filter_dense(self._panels, lanes, self.vocab_size, start, words, tokens_per_word, likelihoods, beliefs)
-        return likelihoods, beliefs
+            filter_dense(self._panels, lanes, self.vocab_size, start, words, tokens_per_word, log_probs, beliefs)
 
     @cached_property
     def _is_sparse(self) -> bool:
@@ -99,7 +101,7 @@ class MachineFilter:
         if n_states <= FEW_STATES:
             return False
         entries = self.vocab_size * n_states**2
-        return 8 * entries > DENSE_LIMIT_BYTES or entries > EDGE_COST * np.count_nonzero(self.edges.weights)
+        return 8 * entries > DENSE_LIMIT_BYTES or entries > EDGE_COST * int(np.count_nonzero(self.edges.weights))
 
     @cached_property
     def _few_table(self) -> tuple[Floats, int]:
@@ -107,7 +109,7 @@ class MachineFilter:
         n_states = self.edges.n_states
         width_bits = max(1, (n_states - 1).bit_length())
         width = 1 << width_bits
-        table = _aligned_zeros(self.vocab_size * width**2)
+        table = aligned_zeros(self.vocab_size * width**2, np.dtype(np.float64))
         table.reshape(-1, width, width)[:, :n_states, :n_states] = self.edges.tensor(self.vocab_size)
         return table, width_bits
 
@@ -118,7 +120,7 @@ class MachineFilter:
 
         n_states = self.edges.n_states
         panels = -(-n_states // PANEL)
-        table = _aligned_zeros(self.vocab_size * panels * n_states * PANEL)
+        table = aligned_zeros(self.vocab_size * panels * n_states * PANEL, np.dtype(np.float64))
         by_panel = table.reshape(self.vocab_size, panels, n_states, PANEL)
         state, edge = np.nonzero(self.edges.weights)
         panel, column = np.divmod(self.edges.successors[state, edge], PANEL)
@@ -145,13 +147,6 @@ class MachineFilter:
             EdgeList(symbol_starts, source[by_symbol].astype(np.int32), target[by_symbol], probability[by_symbol]),
             EdgeList(source_starts, symbol[by_source], target[by_source], probability[by_source]),
         )
-
-
-def _aligned_zeros(n: int) -> Floats:
-    """Zeros that start on a cache line: vector loads that straddle two cost half as much again."""
-    space = np.zeros(n + 8)
-    start = -space.ctypes.data % 64 // 8
-    return space[start : start + n]
 
 
 def _packed(symbols: NDArray[np.unsignedinteger[Any]]) -> tuple[NDArray[np.uint32], int]:

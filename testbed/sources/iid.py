@@ -43,7 +43,7 @@ class IIDSource(DyadicChain):
     temperature: PositiveFloat | None = Field(None, ge=1e-9, description="p -> p^(1 / temperature), normalised")
     entropy: float | None = Field(None, ge=0, description="temper the law to this entropy, nats")
 
-    def __init__(self, probabilities: Any = None, **parameters: Any) -> None:
+    def __init__(self, probabilities: Any = None, /, **parameters: Any) -> None:
         if probabilities is not None:
             parameters["probabilities"] = probabilities
         super().__init__(**parameters)

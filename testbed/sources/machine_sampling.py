@@ -16,8 +16,7 @@ from testbed.sources.sampling import LENGTH_LIMIT, TABLE_LIMIT, VOCAB_LIMIT, che
 class _Tables(NamedTuple):
     """What the kernel reads, in the order of its first arguments."""
 
-    table: NDArray[np.uint32]  # (S * 2^c,)
-    arrivals: NDArray[np.uint32]  # (S * 2^c,)
+    table: NDArray[np.uint32]  # (S * 2^c, 2): alias entries and arrivals
     symbols: NDArray[np.uint16]  # (S * 2^c,), or empty where arrivals have room for them
     symbol_bits: int
     column_bits: int
@@ -89,33 +88,38 @@ class MachineSampler:
         from testbed.sources._kernels.alias import alias_build
 
         bits, (n_states, n_edges) = self._column_bits, self.edges.weights.shape
-        table = np.zeros((n_states, 1 << bits), dtype=np.uint32)
-        alias_build(np.ascontiguousarray(self.edges.weights, dtype=np.int64), np.arange(n_states), bits, table)
+        entries = np.zeros((n_states, 1 << bits), dtype=np.uint32)
+        alias_build(np.ascontiguousarray(self.edges.weights, dtype=np.int64), np.arange(n_states), bits, entries)
 
-        symbol_bits = (self.vocab_size - 1).bit_length()
-        apart = (n_states - 1).bit_length() + symbol_bits > 32
-        if apart:
-            symbol_bits = 0
-        arrivals = np.zeros(table.shape, dtype=np.uint32)
-        symbols = np.zeros(table.shape if apart else (0, 0), dtype=np.uint16)
         drawn = self.edges.weights > 0  # other edges may say anything
-        np.copyto(arrivals[:, :n_edges], self.edges.successors.astype(np.uint32), where=drawn)
-        arrivals <<= np.uint32(symbol_bits)
-        if apart:
-            np.copyto(symbols[:, :n_edges], self.edges.symbols.astype(np.uint16), where=drawn)
-        else:
-            arrivals[:, :n_edges] |= np.where(drawn, self.edges.symbols, 0).astype(np.uint32)
+        successors = np.where(drawn, self.edges.successors, 0).astype(np.uint32)
+        symbols = np.where(drawn, self.edges.symbols, 0).astype(np.uint32)
+        symbol_bits = (self.vocab_size - 1).bit_length()
+        apart = np.zeros((0, 0), dtype=np.uint16)
+        if (n_states - 1).bit_length() + symbol_bits > 32:
+            apart = np.zeros(entries.shape, dtype=np.uint16)
+            apart[:, :n_edges] = symbols
+            symbols[:], symbol_bits = 0, 0
+        table = aligned_zeros(2 * entries.size, np.dtype(np.uint32)).reshape(*entries.shape, 2)
+        table[..., 0] = entries
+        table[:, :n_edges, 1] = successors << np.uint32(symbol_bits) | symbols
 
         possible = np.flatnonzero(self.initial_weights)
         return _Tables(
-            table=table.ravel(),
-            arrivals=arrivals.ravel(),
-            symbols=symbols.ravel(),
+            table=table.reshape(-1, 2),
+            symbols=apart.ravel(),
             symbol_bits=symbol_bits,
             column_bits=bits,
             boundaries=np.cumsum(self.initial_weights[possible], dtype=np.uint64)[:-1],
             starts=(possible << bits).astype(np.uint32),
         )
+
+
+def aligned_zeros(n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(n,) zeros that start on a cache line of 64 bytes."""
+    space = np.zeros(n * dtype.itemsize + 64, dtype=np.uint8)
+    start = -space.ctypes.data % 64
+    return space[start : start + n * dtype.itemsize].view(dtype)
 
 
 def check_edges(edges: Edges, vocab_size: int) -> None:

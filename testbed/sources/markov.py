@@ -38,7 +38,7 @@ class MarkovSource(DyadicChain):
     )
     seed: int = Field(0, ge=0, description="seed of the random rows")
 
-    def __init__(self, kernel: Any = None, **parameters: Any) -> None:
+    def __init__(self, kernel: Any = None, /, **parameters: Any) -> None:
         if kernel is not None:
             parameters["kernel"] = kernel
         super().__init__(**parameters)

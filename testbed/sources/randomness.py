@@ -10,9 +10,13 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.core import ConfigError
+from testbed.core import ConfigError, ResourceError
 
 TOTAL = 2**32
+LONGEST = 2**31
+"""Longest sequence or context that can be asked for."""
+WORDS_LIMIT_BYTES = 2**35
+"""One call draws no more random words than this."""
 
 
 def random_words(
@@ -26,6 +30,11 @@ def random_words(
     n_words = in_range("length", n_words, 2**34)
     seed = in_range("seed", seed, 2**64 - 1)
     first_sequence = in_range("first_sequence", first_sequence, 2**64 - 1 - n_sequences)
+    if 4 * n_words * n_sequences > WORDS_LIMIT_BYTES:
+        raise ResourceError(
+            f"{n_sequences} sequences of {n_words} random words would take {n_words * n_sequences / 2**28:.0f} GiB,"
+            f" over the limit of {WORDS_LIMIT_BYTES / 2**30:.0f}; ask for fewer sequences at a time"
+        )
     words = np.empty((-(-n_words // 4) * 4, n_sequences), dtype=np.uint32)
     if words.size:
         from testbed.sources._kernels.philox import fill_random_words

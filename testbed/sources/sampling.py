@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core.errors import ConfigError
-from testbed.sources.randomness import in_range
+from testbed.core.errors import ConfigError, ResourceError
+from testbed.sources.randomness import WORDS_LIMIT_BYTES, in_range
 
 PADDED_LIMIT = 2**24  # entries, 64 MiB
 TABLE_LIMIT = 2**32  # entries that a 32-bit index reaches
@@ -92,7 +92,13 @@ class ChainSampler:
         seed = in_range("seed", seed, 2**64 - 1)
         first_sequence = in_range("first_sequence", first_sequence, 2**64 - 1 - n_sequences)
         tokens_per_word = 4 // self.dtype.itemsize
-        words = np.empty((n_sequences, -(-length // tokens_per_word)), dtype=np.uint32)
+        n_words = -(-length // tokens_per_word)
+        if 4 * n_words * n_sequences > WORDS_LIMIT_BYTES:
+            raise ResourceError(
+                f"{n_sequences} sequences of {length} tokens would take {n_words * n_sequences / 2**28:.0f} GiB, over"
+                f" the limit of {WORDS_LIMIT_BYTES / 2**30:.0f}; ask for fewer sequences at a time"
+            )
+        words = np.empty((n_sequences, n_words), dtype=np.uint32)
         long = 0 < n_sequences <= _FEW and length >= n_sequences * _LONG
         done = self._fill_long(words, first_sequence, seed) if long else 0
         if words[done:].size:

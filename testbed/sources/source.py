@@ -1,5 +1,6 @@
 """The `Source` contract: a law over token sequences that knows its own truth."""
 
+import operator
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, PlainSerializer
 
 from testbed.core import ConfigError, Registry, ResourceError, Tagged, Truth, UndefinedError, tagged_to_json
+from testbed.sources.randomness import LONGEST, in_range
 
 Tokens = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
+LAWS_CHUNK_BYTES = 2**27
+"""What walks through laws makes about this much of them at a time."""
 PREDICT_LIMIT_BYTES = 2**30
 """`predict` refuses to allocate more than this; ask for fewer `positions` or sequences at a time."""
 
@@ -53,12 +57,18 @@ class Source(Tagged):
     says so (`judges_all`), says what one unit of context is (`context_unit`), and has h_l refer to those positions.
     What a source cannot give exactly, as a bracket or as a sampled truth, it refuses with an UndefinedError that says
     why.
+
+    `ergodic` is True only where that is proved, and `excess_entropy` of a mixture rests on it. False means not ergodic
+    or, of composed sources alone, not known to be: their parts share a `period`, or one has a period that is not known.
     """
 
     version: ClassVar[int] = 1
     """Raised when the tokens or truths of an unchanged config change; part of every key."""
     stationary: ClassVar[bool] = True
     ergodic: ClassVar[bool] = True
+    period: ClassVar[int | None] = None
+    """The cycle that an ergodic source keeps for ever (`testbed.sources.periods`), or a multiple of it; 1: weakly
+    mixing; None: not known, not ergodic or not stationary."""
     judges_all: ClassVar[bool] = True
     """Every position is scored; where False, `batch` marks the scored ones, and h_l is theirs."""
     takes_inputs: ClassVar[bool] = False
@@ -113,6 +123,10 @@ class Source(Tagged):
         """The sequence lengths that this source writes, in 0 .. up_to; `sample` refuses others."""
         return list(range(up_to + 1))
 
+    def writes_length(self, length: int) -> bool:
+        """Whether sequences of this length are written, without listing all shorter ones where all are."""
+        return length >= 0 if type(self).lengths is Source.lengths else length in self.lengths(length)
+
     # -- what follows from the above
     def batch(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Batch:
         """Sampled sequences with their judged positions: all of them, for a plain stream."""
@@ -131,17 +145,25 @@ class Source(Tagged):
 
     def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
         """(N, L): ln p(tokens[:, t] | what stands before it); -inf where that is impossible."""
-        law = self.predict(tokens, context)
-        with np.errstate(divide="ignore"):
-            return np.log(np.take_along_axis(law, np.asarray(tokens, dtype=np.int64)[..., None], axis=2)[..., 0])
+        read = check_tokens(tokens, self.vocab_size, context)
+        result = np.empty(read.shape)
+        rows = max(1, LAWS_CHUNK_BYTES // (8 * max(read.shape[1] * self.vocab_size, 1)))
+        for first in range(0, len(read), rows):
+            part = slice(first, first + rows)
+            law = self.predict(tokens[part], context)
+            with np.errstate(divide="ignore"):
+                result[part] = np.log(np.take_along_axis(law, read[part][..., None], axis=2)[..., 0])
+        return result
 
     def block_entropies(self, max_length: int) -> Truth:
         """H(1), ..., H(max_length) with H(n) = H(X_1, ..., X_n) = h_0 + ... + h_(n-1)  (chain rule)."""
+        max_length = in_range("max_length", max_length, LONGEST)
         h = self.conditional_entropies(max_length - 1) if max_length > 0 else Truth.exact(np.empty(0))
         return Truth(np.cumsum(h.lower), np.cumsum(h.upper), h.kind, np.cumsum(h.standard_error))
 
     def position_losses(self, length: int) -> Truth:
         """(length,): Bayes loss of position t given all t tokens since the sequence's start; h_t if stationary."""
+        length = in_range("length", length, LONGEST)
         if not self.stationary:
             raise UndefinedError(f"{self.type_name} is not stationary and must give its own position losses")
         return self.conditional_entropies(length - 1) if length > 0 else Truth.exact(np.empty(0))
@@ -152,9 +174,16 @@ class Source(Tagged):
 
     def context_law(self, length: int) -> ContextLaw:
         """Every context of this length with positive probability, and the exact law of the token that follows."""
+        length = in_range("length", length, LONGEST)
         contexts = np.zeros((1, 0), dtype=token_dtype(self.vocab_size))
         probabilities = np.ones(1)
         for step in range(length + 1):
+            require_memory(
+                len(contexts) * (8 * self.vocab_size + step),
+                PREDICT_LIMIT_BYTES,
+                f"the laws after {len(contexts)} contexts of {step} tokens",
+                "ask for shorter contexts",
+            )
             padded = np.concatenate([contexts, np.zeros((len(contexts), 1), dtype=contexts.dtype)], axis=1)
             laws = self.predict(padded, positions=[step])[:, 0]
             if step == length:
@@ -168,19 +197,27 @@ class Source(Tagged):
 
 def check_tokens(tokens: Tokens, vocab_size: int, context: int | None = None) -> NDArray[np.int64]:
     """`tokens` as (N, L) int64, if they are integers of 0 .. V - 1; `context` checked along with them."""
-    array = np.asarray(tokens)
+    try:
+        array = np.asarray(tokens)
+    except ValueError:
+        raise ConfigError("tokens: need integers of shape (N, L), given rows of unequal length") from None
     if array.ndim != 2 or (array.size and array.dtype.kind not in "ui"):
         raise ConfigError(f"tokens: need integers of shape (N, L), given {array.dtype} of shape {array.shape}")
     if array.size and not (int(array.min()) >= 0 and int(array.max()) < vocab_size):
         raise ConfigError(f"tokens: given values {array.min()} .. {array.max()}, must lie in 0 .. {vocab_size - 1}")
-    if context is not None and context < 0:
-        raise ConfigError(f"context: given {context}, must be at least 0")
+    if context is not None:
+        in_range("context", context, LONGEST)
     return array.astype(np.int64)
 
 
 def check_positions(positions: Sequence[int] | None, length: int) -> list[int]:
     """The wanted positions, all of them for None; each must lie in 0 .. length - 1."""
-    wanted = list(range(length)) if positions is None else [int(t) for t in positions]
+    if positions is None:
+        return list(range(length))
+    try:
+        wanted = [operator.index(t) for t in positions]
+    except TypeError:
+        raise ConfigError(f"positions: given {positions!r}, must be integers in 0 .. {length - 1}") from None
     for t in wanted:
         if not 0 <= t < length:
             raise ConfigError(f"positions: given {t}, must lie in 0 .. {length - 1}")

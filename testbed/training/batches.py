@@ -56,8 +56,8 @@ class Segment:
                 return StepBatch(seen_EBT, tokens_EBT[:, :, -1], read="last")
             if not self.specs[0].model.causal:
                 raise ConfigError(
-                    f"model.causal: {self.specs[0].source.type_name} judges tokens before the last, which a model that is"
-                    " not causal sees"
+                    f"model.causal: {self.specs[0].source.type_name} judges tokens before the last, which a model that"
+                    " is not causal sees"
                 )
             return StepBatch(seen_EBT, tokens_EBT, read="all", judged=judged_EBT)
         assert self.sampler is not None

@@ -102,6 +102,8 @@ class TrainingSpec(Config):
         if source.takes_inputs:
             raise ValueError(f"source: {source.type_name} has real-valued inputs, which the transformer does not read")
         if self.data.batch == "sequences":
+            if self.loss != "last" or self.data.targets_per_sequence != 1:
+                raise ValueError("loss, data.targets_per_sequence: whole sequences are scored where the source judges")
             if self.context_length != self.data.max_context:
                 raise ValueError(
                     f"context_length: given {self.context_length}; whole sequences have data.max_context ="

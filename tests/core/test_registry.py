@@ -94,4 +94,4 @@ def test_headlines_are_whole_sentences() -> None:
     for registry in (sources, methods, studies):
         for name in registry.names():
             first = inspect.cleandoc(registry.find(name).__doc__ or "").splitlines()[:1]
-            assert first and first[0].rstrip().endswith((".", ":")), name  # noqa: PT018
+            assert first and first[0].rstrip().endswith((".", ":", "?")), name  # noqa: PT018

@@ -2,8 +2,8 @@
 
     n(s') = sum_s belief(s) T[x, s, s'],     z = sum_s' n(s') = p(x | what stands before),     belief = n / z
 
-in float64 on the linear scale. Multiplying by 1/z at every step keeps the belief near one, so no logarithm is needed
-inside and nothing underflows, however long the sequence. An impossible token has z = 0, and all that follows is nan.
+in float64 on the linear scale. Multiplying by 1/z at every step keeps the belief near one, so that nothing underflows,
+however long the sequence. An impossible token has z = 0, and all that follows is nan.
 
 Two kernels for dense tensors T; `sparse_filter` is the third. A block of sequences goes through time together, so that
 the wait of one, for its z, hides behind the work of the others:
@@ -12,7 +12,7 @@ the wait of one, for its z, hides behind the work of the others:
     dense    more: sequences that read the same symbol are advanced four at a time by the same panel of 16 targets
 
 What a sequence gets does not depend on what stands beside it. Beliefs are kept as n with 1/z beside it, which is
-multiplied in at the next step. Results go to likelihoods (L, N), time first: a block then writes lines, not columns.
+multiplied in at the next step. Results go to log_probs (L, N), time first: a block then writes lines, not columns.
 
 `initial` is (1, S), one belief for all, or (N, S). `words` are the tokens, tokens_per_word (2 or 4) in 32 bits, first
 in the lowest. `beliefs` (N, L + 1, S) is filled unless it is empty.
@@ -21,11 +21,11 @@ in the lowest. `beliefs` (N, L + 1, S) is filled unless it is empty.
 import numpy as np
 from numba import int64, njit, prange, uint32
 
-from testbed.sources._kernels.chain import aligned_words
+from testbed.sources._kernels.chain import LINE_WORDS, aligned_words
+from testbed.sources._kernels.logarithm import LEAST, log_probability
 from testbed.sources._kernels.vectors import REGISTER, make_advance_beliefs, make_advance_rows
 
-FEW_LANES = 128
-TILE_STEPS = 32  # a multiple of 4
+FEW_LANES = 256
 PANEL = 2 * REGISTER
 
 advance_four_of_2_states = make_advance_beliefs(2)
@@ -42,24 +42,26 @@ def aligned_reals(n):
 
 
 @njit(cache=True, boundscheck=False)
-def unpack_tile(words, first_word, tokens_per_word, places, tile, line):
-    """tile[t, lane] = token t, from word `first_word` on, of row `lane` of words, << places; line (lanes): scratch.
+def read_step(words, t, tokens_per_word, places, tile, symbols):
+    """symbols[lane] = token t of row `lane` of words, << places.
 
-    Lanes beyond the rows, and steps beyond the words, keep what they were.
+    tile (LINE_WORDS, lanes) holds the words around; it is read anew, a cache line a row, at the first step of a line,
+    so that t must go up from 0. Lanes beyond the rows keep what they were.
     """
-    bits = uint32(32 // tokens_per_word)
-    mask = uint32((1 << (32 // tokens_per_word)) - 1)
-    for word in range(min(TILE_STEPS // tokens_per_word, words.shape[1] - first_word)):
+    word = t // tokens_per_word
+    if t % (LINE_WORDS * tokens_per_word) == 0:
         for lane in range(len(words)):
-            line[lane] = words[lane, first_word + word]
-        for part in range(tokens_per_word):
-            step = tile[word * tokens_per_word + part]
-            shift = uint32(bits * part)
-            for lane in range(line.size):
-                step[lane] = int64((line[lane] >> shift) & mask) << places
+            for place in range(min(LINE_WORDS, words.shape[1] - word)):
+                tile[place, lane] = words[lane, word + place]
+    bits = 32 // tokens_per_word
+    shift = uint32(t % tokens_per_word * bits)
+    mask = uint32((1 << bits) - 1)
+    line = tile[word % LINE_WORDS]
+    for lane in range(symbols.size):
+        symbols[lane] = int64((line[lane] >> shift) & mask) << places
 
 
-@njit(inline="always")
+@njit(boundscheck=False)
 def start_beliefs(initial, width, belief, factors):
     """Put the initial beliefs into rows of `width` numbers."""
     for lane in range(factors.size):
@@ -69,7 +71,7 @@ def start_beliefs(initial, width, belief, factors):
             belief[lane * width + state] = own[state]
 
 
-@njit(inline="always")
+@njit(boundscheck=False)
 def keep_beliefs(belief, factors, width, beliefs, t):
     """Write beliefs[:, t], if it is wanted."""
     if beliefs.size:
@@ -79,57 +81,55 @@ def keep_beliefs(belief, factors, width, beliefs, t):
 
 
 @njit(inline="always")
-def read_totals(totals, factors, likelihoods):
-    """likelihoods = totals, where rounding may not take a probability past one, and factors = 1 / totals."""
-    for lane in range(likelihoods.size):
-        likelihoods[lane] = 1.0 if totals[lane] > 1.0 else totals[lane]
+def read_totals(totals, factors, log_probs):
+    """log_probs = ln totals, and factors = 1 / totals, nan where the token was impossible."""
+    for lane in range(log_probs.size):
+        log_probs[lane] = log_probability(totals[lane])
     for lane in range(factors.size):
-        factors[lane] = 1.0 / totals[lane]
+        factors[lane] = 1.0 / totals[lane] if totals[lane] >= LEAST else np.nan
 
 
-@njit(cache=True, boundscheck=False, error_model="numpy")
-def filter_few_block(table, width_bits, initial, words, tokens_per_word, first, likelihoods, beliefs):
-    """At most FEW_LANES sequences, from number `first` of likelihoods on. table (V * width^2,): T with states padded to
+@njit(cache=True, boundscheck=False, error_model="numpy", fastmath={"contract"})
+def filter_few_block(table, width_bits, initial, words, tokens_per_word, first, log_probs, beliefs):
+    """At most FEW_LANES sequences, from number `first` of log_probs on. table (V * width^2,): T with states padded to
     width = 2^width_bits: 2, 4 or 8."""
-    length, n_sequences = len(likelihoods), len(words)
+    length, n_sequences = len(log_probs), len(words)
     lanes = (n_sequences + REGISTER - 1) // REGISTER * REGISTER
     width = 1 << width_bits
     belief = aligned_reals(lanes * width)
     factors = aligned_reals(lanes)
     totals = aligned_reals(lanes)
-    tables = np.zeros((TILE_STEPS, lanes), np.int64)
-    line = np.zeros(lanes, np.uint32)
+    tile = aligned_words(LINE_WORDS * lanes).reshape(LINE_WORDS, lanes)
+    tables = aligned_words(2 * lanes).view(np.int64)
     start_beliefs(initial, width, belief, factors)
     keep_beliefs(belief, factors, width, beliefs, 0)
     for t in range(length):
-        if t % TILE_STEPS == 0:
-            unpack_tile(words, t // tokens_per_word, tokens_per_word, 2 * width_bits, tables, line)
-        own_tables = tables[t % TILE_STEPS]
+        read_step(words, t, tokens_per_word, 2 * width_bits, tile, tables)
         if width == 2:
             for lane in range(0, lanes, 4):
-                advance_four_of_2_states(table, own_tables, belief, factors, totals, lane)
+                advance_four_of_2_states(table, tables, belief, factors, totals, lane)
         elif width == 4:
             for lane in range(0, lanes, 2):
-                advance_two_of_4_states(table, own_tables, belief, factors, totals, lane)
+                advance_two_of_4_states(table, tables, belief, factors, totals, lane)
         else:
             for lane in range(lanes):
-                advance_one_of_8_states(table, own_tables, belief, factors, totals, lane)
-        read_totals(totals, factors, likelihoods[t, first : first + n_sequences])
+                advance_one_of_8_states(table, tables, belief, factors, totals, lane)
+        read_totals(totals, factors, log_probs[t, first : first + n_sequences])
         keep_beliefs(belief, factors, width, beliefs, t + 1)
 
 
 @njit(cache=True, parallel=True, boundscheck=False)
-def filter_few(table, width_bits, initial, words, tokens_per_word, likelihoods, beliefs):
-    """Fill likelihoods (L, N) with p(x_t | x_<t) of machines of up to 8 states."""
+def filter_few(table, width_bits, initial, words, tokens_per_word, log_probs, beliefs):
+    """Fill log_probs (L, N) with ln p(x_t | x_<t) of machines of up to 8 states."""
     for block in prange((len(words) + FEW_LANES - 1) // FEW_LANES):
         first = np.int64(block) * FEW_LANES
         rows = slice(first, first + FEW_LANES)
         own = initial if len(initial) == 1 else initial[rows]
         kept = beliefs[rows] if beliefs.size else beliefs
-        filter_few_block(table, width_bits, own, words[rows], tokens_per_word, first, likelihoods, kept)
+        filter_few_block(table, width_bits, own, words[rows], tokens_per_word, first, log_probs, kept)
 
 
-@njit(inline="always")
+@njit(boundscheck=False)
 def link_by_symbol(symbols, n_sequences, first_lane, next_lane):
     """Chain the lanes that read the same symbol: first_lane[symbol], then next_lane of each."""
     for lane in range(n_sequences - 1, -1, -1):
@@ -137,11 +137,11 @@ def link_by_symbol(symbols, n_sequences, first_lane, next_lane):
         first_lane[symbols[lane]] = lane
 
 
-@njit(cache=True, boundscheck=False, error_model="numpy")
-def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word, first, likelihoods, beliefs):
-    """At most `lanes` sequences, from number `first` of likelihoods on. table (V * panels * S * PANEL,): T panel by panel
-    of targets, padded to PANEL."""
-    length, n_sequences = len(likelihoods), len(words)
+@njit(cache=True, boundscheck=False, error_model="numpy", fastmath={"contract"})
+def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word, first, log_probs, beliefs):
+    """At most `lanes` sequences, from number `first` of log_probs on. table (V * panels * S * PANEL,): T by panels of
+    targets, padded to PANEL."""
+    length, n_sequences = len(log_probs), len(words)
     n_states = initial.shape[1]
     panel_size = n_states * PANEL
     panels = (n_states + PANEL - 1) // PANEL
@@ -151,22 +151,20 @@ def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word
     advanced = aligned_reals((lanes + 1) * width)
     factors = aligned_reals(lanes + 1)
     totals = aligned_reals(lanes + 1)
-    symbols = np.zeros((TILE_STEPS, lanes), np.int64)
-    line = np.zeros(lanes, np.uint32)
+    tile = aligned_words(LINE_WORDS * lanes).reshape(LINE_WORDS, lanes)
+    symbols = aligned_words(2 * lanes).view(np.int64)
     first_lane = np.full(vocab_size, nobody)
     next_lane = np.full(lanes + 1, nobody)
     start_beliefs(initial, width, belief, factors[:lanes])
     keep_beliefs(belief, factors, width, beliefs, 0)
     for t in range(length):
-        if t % TILE_STEPS == 0:
-            unpack_tile(words, t // tokens_per_word, tokens_per_word, 0, symbols, line)
-        read = symbols[t % TILE_STEPS]
-        link_by_symbol(read, n_sequences, first_lane, next_lane)
+        read_step(words, t, tokens_per_word, 0, tile, symbols)
+        link_by_symbol(symbols, n_sequences, first_lane, next_lane)
         totals[:] = 0.0
         for lane in range(n_sequences):
-            entry = read[lane] * panels * panel_size
-            a = first_lane[read[lane]]
-            first_lane[read[lane]] = nobody
+            entry = symbols[lane] * panels * panel_size
+            a = first_lane[symbols[lane]]
+            first_lane[symbols[lane]] = nobody
             while a != nobody:
                 b = next_lane[a]
                 c = next_lane[b]
@@ -186,16 +184,16 @@ def filter_dense_block(table, lanes, vocab_size, initial, words, tokens_per_word
                         totals[d] += sums[3]
                 a = next_lane[d]
         belief, advanced = advanced, belief
-        read_totals(totals, factors[:lanes], likelihoods[t, first : first + n_sequences])
+        read_totals(totals, factors[:lanes], log_probs[t, first : first + n_sequences])
         keep_beliefs(belief, factors, width, beliefs, t + 1)
 
 
 @njit(cache=True, parallel=True, boundscheck=False)
-def filter_dense(table, lanes, vocab_size, initial, words, tokens_per_word, likelihoods, beliefs):
-    """Fill likelihoods (L, N) with p(x_t | x_<t), blocks of `lanes` sequences in parallel."""
+def filter_dense(table, lanes, vocab_size, initial, words, tokens_per_word, log_probs, beliefs):
+    """Fill log_probs (L, N) with ln p(x_t | x_<t), blocks of `lanes` sequences in parallel."""
     for block in prange((len(words) + lanes - 1) // lanes):
         first = np.int64(block) * lanes
         rows = slice(first, first + lanes)
         own = initial if len(initial) == 1 else initial[rows]
         kept = beliefs[rows] if beliefs.size else beliefs
-        filter_dense_block(table, lanes, vocab_size, own, words[rows], tokens_per_word, first, likelihoods, kept)
+        filter_dense_block(table, lanes, vocab_size, own, words[rows], tokens_per_word, first, log_probs, kept)

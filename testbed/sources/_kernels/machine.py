@@ -7,7 +7,8 @@ where the first one said:
     alias table    a row of 2^c columns for every state, an edge each: threshold and alias, as in `alias`
     arrivals       at the same places, 32 bits each: next state << symbol_bits | symbol
 
-Where a state and a symbol do not fit into 32 bits, symbol_bits is 0, and the symbols have a table of their own.
+The two stand side by side, so that with up to eight edges a token needs one cache line. Where a state and a symbol do
+not fit into 32 bits, symbol_bits is 0, and the symbols have a table of their own.
 
 Token t of sequence i is a function of (edges, initial law, seed, i, t): of no thread, block or batch.
 """
@@ -24,16 +25,26 @@ from testbed.sources._kernels.chain import (
     aligned_words,
     choose,
     draw_starts,
-    load_entries,
     shift_left,
     shift_right,
 )
 from testbed.sources._kernels.philox import fill_random_words
 
+ENTRY, ARRIVAL = 0, 1  # fields of the table
+
+
+@njit(inline="always")
+def load_fields(table, positions, field, pairs):
+    """Read table[positions, field] into pairs, two a store: the loop that follows can then load them sooner."""
+    for pair in range(pairs.size):
+        low = uint64(table[positions[2 * pair], field])
+        high = uint64(table[positions[2 * pair + 1], field])
+        pairs[pair] = low | (high << uint64(32))
+
 
 @njit(cache=True, boundscheck=False)
 def walk_machine(
-    table, arrivals, symbols, symbol_bits, column_bits, words, packed, first_step, tokens_per_word, positions, entries
+    table, symbols, symbol_bits, column_bits, words, packed, first_step, tokens_per_word, positions, entries
 ):
     """Advance all lanes by one tile of random words (steps, lanes).
 
@@ -55,10 +66,10 @@ def walk_machine(
         next_word = words[min(step + 1, steps - 1)]
         slot = packed[(first_step + step) // tokens_per_word]
         place = uint32((first_step + step) % tokens_per_word * (32 // tokens_per_word))
-        load_entries(table, positions, pairs)
+        load_fields(table, positions, ENTRY, pairs)
         for lane in range(lanes):
             positions[lane] = choose(positions[lane], entries[lane], word[lane], column_bits, column_mask, height_mask)
-        load_entries(arrivals, positions, pairs)
+        load_fields(table, positions, ARRIVAL, pairs)
         if symbols.size:
             for lane in range(lanes):
                 slot[lane] = uint32(slot[lane] | shift_left(uint32(symbols[positions[lane]]), place))
@@ -71,7 +82,6 @@ def walk_machine(
 @njit(cache=True, boundscheck=False)
 def sample_machine_block(
     table,
-    arrivals,
     symbols,
     symbol_bits,
     column_bits,
@@ -97,7 +107,6 @@ def sample_machine_block(
             fill_random_words(words, first_quad, TOKEN_STREAM, first_sequence, seed)
             walk_machine(
                 table,
-                arrivals,
                 symbols,
                 symbol_bits,
                 column_bits,
@@ -116,7 +125,6 @@ def sample_machine_block(
 @njit(cache=True, parallel=True, boundscheck=False)
 def sample_machine(
     table,
-    arrivals,
     symbols,
     symbol_bits,
     column_bits,
@@ -134,7 +142,6 @@ def sample_machine(
         first = block * LANES
         sample_machine_block(
             table,
-            arrivals,
             symbols,
             symbol_bits,
             column_bits,

@@ -12,10 +12,12 @@ One sequence at a time, in float64 on the linear scale as in `filters`. Two ways
 import numpy as np
 from numba import njit, prange
 
+from testbed.sources._kernels.logarithm import LEAST, log_probability
+
 FOLLOWED_SHARE = 16  # the list of states is kept while it is shorter than a sixteenth of all
 
 
-@njit(inline="always")
+@njit(boundscheck=False)
 def first_edge(symbols, first, last, symbol):
     """The first of the edges first .. last - 1, sorted by symbol, with at least this symbol."""
     while first < last:
@@ -27,7 +29,7 @@ def first_edge(symbols, first, last, symbol):
     return first
 
 
-@njit(inline="always")
+@njit(boundscheck=False)
 def list_support(belief, support):
     """Put the states that have a belief into `support`; returns their number, support.size where they are too many."""
     n_found = 0
@@ -41,7 +43,7 @@ def list_support(belief, support):
 
 
 @njit(cache=True, boundscheck=False, error_model="numpy")
-def filter_sparse_one(by_symbol, by_state, initial, tokens, likelihoods, beliefs):
+def filter_sparse_one(by_symbol, by_state, initial, tokens, log_probs, beliefs):
     """One sequence. by_symbol = (first edge of each symbol, sources, targets, probabilities), by_state = (first edge of
     each state, symbols, targets, probabilities), the first of each with one more entry, past the end."""
     symbol_starts, sources, targets, probabilities = by_symbol
@@ -85,9 +87,9 @@ def filter_sparse_one(by_symbol, by_state, initial, tokens, likelihoods, beliefs
         else:
             total = advanced.sum()
             advanced *= 1.0 / total
-        likelihoods[t] = 1.0 if total > 1.0 else total
-        if not total > 0.0:
-            likelihoods[t + 1 :] = np.nan
+        log_probs[t] = log_probability(total)
+        if not total >= LEAST:
+            log_probs[t + 1 :] = np.nan
             if beliefs.size:
                 beliefs[t + 1 :] = np.nan
             break
@@ -99,9 +101,9 @@ def filter_sparse_one(by_symbol, by_state, initial, tokens, likelihoods, beliefs
 
 
 @njit(cache=True, parallel=True, boundscheck=False)
-def filter_sparse(by_symbol, by_state, initial, tokens, likelihoods, beliefs):
-    """Fill likelihoods (L, N) with p(x_t | x_<t); for the lists of edges see `filter_sparse_one`."""
+def filter_sparse(by_symbol, by_state, initial, tokens, log_probs, beliefs):
+    """Fill log_probs (L, N) with ln p(x_t | x_<t); for the lists of edges see `filter_sparse_one`."""
     for sequence in prange(len(tokens)):
         own = initial[sequence] if len(initial) > 1 else initial[0]
         kept = beliefs[sequence] if beliefs.size else beliefs[0]
-        filter_sparse_one(by_symbol, by_state, own, tokens[sequence], likelihoods[:, sequence], kept)
+        filter_sparse_one(by_symbol, by_state, own, tokens[sequence], log_probs[:, sequence], kept)
