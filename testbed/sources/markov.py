@@ -54,6 +54,7 @@ class MarkovSource(DyadicChain):
             cls.random(vocab_size=3, order=1, entropy_rate=0.5, seed=2),
             cls([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),  # periodic, no entropy
             cls([[1.0 - 1e-6, 1e-6], [1e-6, 1.0 - 1e-6]]),  # nearly decomposable
+            cls([[1.0 - 1e-3, 1e-3], [0.5, 0.5]]),  # rare bursts
             cls([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5], [0.0, 1.0, 0.0]]),  # symbol 0 is transient
             cls.random(vocab_size=256, order=1, concentration=0.01, seed=3),
             cls([[1.0]]),

@@ -1,5 +1,6 @@
 """The `Source` contract: a law over token sequences that knows its own truth."""
 
+import functools
 import operator
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -50,6 +51,25 @@ class ContextLaw:
     laws: Floats
 
 
+LENGTHS_OF_TRUTHS = {
+    "conditional_entropies": "max_context",
+    "block_entropies": "max_length",
+    "position_losses": "length",
+}
+
+
+def _with_checked_length(truth: Callable[..., Truth], parameter: str) -> Callable[..., Truth]:
+    """The method, given an integer of 0 .. 2^31 or not called at all."""
+
+    @functools.wraps(truth)
+    def checked(self: Any, *given: Any, **named: Any) -> Truth:
+        if given:
+            return truth(self, in_range(parameter, given[0], LONGEST), *given[1:], **named)
+        return truth(self, **{**named, parameter: in_range(parameter, named[parameter], LONGEST)})
+
+    return checked
+
+
 class Source(Tagged):
     """A law over token sequences, frozen, checked when built. All entropies are in nats.
 
@@ -81,6 +101,14 @@ class Source(Tagged):
         @property
         def vocab_size(self) -> int:
             """V, the number of symbols."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **arguments: Any) -> None:
+        """The lengths that truths are asked for are checked here, once, for every source."""
+        super().__pydantic_init_subclass__(**arguments)
+        for name, parameter in LENGTHS_OF_TRUTHS.items():
+            if name in cls.__dict__:
+                setattr(cls, name, _with_checked_length(cls.__dict__[name], parameter))
 
     # -- what a source must say of itself
     @property

@@ -1,5 +1,6 @@
 """Truths and predictions of sources made of trees, against their slow twin."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from enumerated_trees import SMALL, entropy, leaves_of, small, stationary_law, tree_law
 
 from testbed.sources.hierarchical.broadcast_tree import BroadcastTree
+from testbed.sources.hierarchical.pairs import independent_leaves
 from testbed.sources.hierarchical.random_hierarchy import RandomHierarchy
 from testbed.sources.hierarchical.tree_source import TreeSource
 
@@ -102,6 +104,43 @@ def test_excess_entropy_is_the_sum_of_excesses(source) -> None:
 def test_excess_entropy_where_nothing_is_shared() -> None:
     assert BroadcastTree(theta=0.0, depth=2).excess_entropy().upper == 0
     assert RandomHierarchy(vocab_size=2, n_rules=2, branching=2, depth=2).excess_entropy().upper == 0
+
+
+@pytest.mark.parametrize("theta", [1e-2, 1e-3, 1e-8])
+def test_weak_correlations_tell_the_position(theta) -> None:
+    """However weak: h is ln 2 in float64, but the infinite past tells where trees begin, which is worth ln T."""
+    for depth in (1, 2):
+        excess = BroadcastTree(theta=theta, depth=depth, phase="random").excess_entropy()
+        assert excess.kind == "exact"
+        assert excess.lower == pytest.approx(depth * math.log(2), abs=2 * theta**4 + 1e-12)
+
+
+def test_laws_that_are_products_but_for_rounding_tell_the_position() -> None:
+    """All pairs of three symbols are rules, with thirds rounded to 2^-32: no product, as its integers tell."""
+    source = RandomHierarchy(vocab_size=3, n_rules=3, branching=2, depth=1, phase="random")
+    assert not independent_leaves(source.tree)
+    assert source.excess_entropy().lower == pytest.approx(math.log(2), abs=1e-9)
+
+
+def test_independence_is_that_of_the_enumerated_law() -> None:
+    sources = [
+        RandomHierarchy(vocab_size=v, n_rules=m, depth=depth, seed=seed)
+        for v, m, depth, seed in itertools.product((2, 4), (1, 2), (1, 2), range(8))
+    ]
+    pairs = RandomHierarchy(vocab_size=4, n_rules=1, depth=1, seed=791)  # the four pairs of the symbols 1 and 3
+    sources += [pairs, pairs.replace(depth=2), RandomHierarchy(vocab_size=2, n_rules=2, rule_exponent=1.0, depth=1)]
+    sources += [BroadcastTree(vocab_size=3, theta=theta, depth=2) for theta in (0.0, 0.5, -0.5)]
+    found = [independent_leaves(source.tree) for source in sources]
+    assert 3 < sum(found) < len(found)
+    for source, independent in zip(sources, found, strict=True):
+        law = tree_law(source)
+        marginals = [law.sum(axis=tuple(k for k in range(law.ndim) if k != t)) for t in range(law.ndim)]
+        product = marginals[0]
+        for _ in marginals[1:]:
+            product = np.multiply.outer(product, marginals[0])
+        assert independent == bool(np.allclose(law, product, atol=1e-8, rtol=0))
+        if independent:
+            assert source.excess_entropy().upper == 0
 
 
 def test_excess_entropy_where_the_position_may_not_be_told(monkeypatch) -> None:

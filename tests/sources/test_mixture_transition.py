@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError, ResourceError, UndefinedError
 from testbed.sources import MarkovSource
-from testbed.sources.lags.two_point import chain_two_point
 from testbed.sources.power_law import MixtureTransitionSource
 from testbed.sources.power_law.copying import correlations, stationary_copies
 
@@ -45,7 +44,7 @@ def test_truths_are_those_of_the_chain(source):
     assert source.entropy_rate().lower == pytest.approx(chain.entropy_rate().lower, abs=1e-7)
     assert source.excess_entropy().lower == pytest.approx(chain.excess_entropy().lower, abs=1e-6)
     lags = list(range(12))
-    assert source.two_point(lags).value == pytest.approx(chain_two_point(chain, lags).value, abs=1e-7)
+    assert source.two_point(lags).value == pytest.approx(chain.two_point(lags).value, abs=1e-7)
     tokens = source.sample(10, 12, seed=1)
     late = list(range(source.n_lags, 12))
     assert source.predict(tokens, positions=late) == pytest.approx(chain.predict(tokens, positions=late), abs=1e-8)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from testbed.core import ConfigError, ResourceError
 from testbed.sources import LagMarkovSource, MarkovSource
 from testbed.sources.lags import NoisyCopySource, NoisyXorSource
-from testbed.sources.lags.two_point import chain_two_point, impulse_response
+from testbed.sources.lags.two_point import impulse_response
 
 Z = 5.5  # two-sided false-alarm rate 4e-8
 
@@ -139,7 +139,7 @@ def test_chains_against_all_strings(chain):
         match = probabilities[strings[:, 0] == strings[:, -1]].sum()
         law = np.bincount(strings[:, -1], weights=probabilities)
         same = law @ law
-        found = chain_two_point(chain, lag).value
+        found = chain.two_point(lag).value
         assert found == pytest.approx((match - same) / (1 - same), abs=1e-12)
 
 
