@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from testbed.commands.sources import Known, known_truths, source_of, truth_to_json
 from testbed.core import ConfigError, ResourceError, StoreError, Truth, UndefinedError
+from testbed.core.config import large_arrays
 from testbed.sources import Source
 
 CHUNK_BYTES = 2**26
@@ -55,7 +56,7 @@ def write_sample(
     chunks = _tally(_chunks(source, n_sequences, length, seed, first_sequence, reason is None), tally := _Tally())
     write = write_npz if out.suffix == ".npz" else write_parquet
     try:
-        write(out, chunks, metadata, known.truths, source.vocab_size, length)
+        write(out, chunks, metadata, known.truths, source.vocab_size, length, large_arrays(source))
     except OSError as error:
         raise StoreError(f"--out: {out} cannot be written: {error.strerror or error}") from None
     _say(source, known, tally, out, (n_sequences, length))

@@ -3,6 +3,7 @@
 Both are written beside their place and moved there when they are complete, with a bounded part in memory.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from testbed.commands.sample import Chunk, metadata_to_text, truth_arrays
 from testbed.core import ConfigError, Truth
@@ -39,8 +41,12 @@ def write_npz(
     truths: dict[str, Truth],
     vocab_size: int,
     length: int,
+    parameters: dict[str, NDArray[Any]],
 ) -> None:
-    """tokens, log_probs and judged (N, L), inputs (N, L, K), the truths' arrays, and `metadata`, a JSON text."""
+    """tokens, log_probs and judged (N, L), inputs (N, L, K), the truths' arrays, and `metadata`, a JSON text.
+
+    parameters    the source's arrays that its config names by their SHA-256, kept as `config_SHA256`
+    """
     with _replacing(out) as folder:
         shapes: dict[str, tuple[np.dtype[Any], list[int]]] = {
             "tokens": (token_dtype(vocab_size), [0, length]),
@@ -69,7 +75,9 @@ def write_npz(
                     if (folder / name).exists():
                         with (folder / name).open("rb") as data:
                             shutil.copyfileobj(data, member)
-            for name, array in {**truth_arrays(truths), "metadata": np.array(metadata_to_text(metadata))}.items():
+            kept = {f"config_{name}": array for name, array in parameters.items()}
+            text = np.array(metadata_to_text(metadata))
+            for name, array in {**truth_arrays(truths), **kept, "metadata": text}.items():
                 with _member(archive, name) as member:
                     np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
@@ -86,8 +94,10 @@ def write_parquet(
     truths: dict[str, Truth],
     vocab_size: int,
     length: int,
+    parameters: dict[str, NDArray[Any]],
 ) -> None:
-    """One row a token: sequence, position, token, log_prob, judged, input_0 ...; `metadata` under the key testbed."""
+    """One row a token: sequence, position, token, log_prob, judged, input_0 ...; `metadata` under the key testbed, and
+    each of the `parameters` as JSON under the key config_SHA256."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -104,7 +114,8 @@ def write_parquet(
                 for first in range(0, max(1, len(chunk.tokens)), step):
                     table = pa.table(_columns(chunk, slice(first, first + step)))
                     if writer is None:
-                        schema = table.schema.with_metadata({"testbed": metadata_to_text(metadata)})
+                        kept = {f"config_{name}": json.dumps(array.tolist()) for name, array in parameters.items()}
+                        schema = table.schema.with_metadata({"testbed": metadata_to_text(metadata), **kept})
                         writer = pq.ParquetWriter(folder / "complete", schema)
                     writer.write_table(table.cast(writer.schema))
         finally:

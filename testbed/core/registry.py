@@ -80,7 +80,7 @@ class Registry(Generic[T]):
         if isinstance(config, str):
             config = {"type": config}
         if not isinstance(config, Mapping):
-            raise ConfigError(f"a {self.noun} is a table with a type, not {config!r}")
+            raise ConfigError(f"type: a {self.noun} is a table with a type, not {config!r}")
         values = dict(config)
         if "type" not in values:
             raise ConfigError(f"type: a {self.noun} needs a type; known: {', '.join(self.names())}")
