@@ -1,8 +1,8 @@
 """Find a source, method or study by the `type` name in a config.
 
-A new one is one new file in its room, or in a folder of it: the registry imports every public module once, on first
-use. Users add their own from installed packages (an entry point in the group `testbed.<room>`) or from a file named
-under `plugins` in a config.
+A new one is one new file in its room, or in a folder of a room that has `folders`: the registry imports every public
+module once, on first use. Users add their own from installed packages (an entry point in the group `testbed.<room>`) or
+from a file named under `plugins` in a config.
 """
 
 import hashlib
@@ -25,8 +25,9 @@ T = TypeVar("T", bound=Tagged)
 class Registry(Generic[T]):
     """The classes of one room by their type names."""
 
-    def __init__(self, room: str, noun: str) -> None:
-        self.room, self.noun = room, noun
+    def __init__(self, room: str, noun: str, *, folders: bool = False) -> None:
+        """`folders`: the room's folders hold such files too; else a folder is one of them, found by its `__init__`."""
+        self.room, self.noun, self.folders = room, noun, folders
         self._classes: dict[str, type[T]] = {}
         self._searched = False
 
@@ -55,7 +56,8 @@ class Registry(Generic[T]):
 
     def _import_all(self) -> None:
         package = importlib.import_module(f"testbed.{self.room}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        search = pkgutil.walk_packages if self.folders else pkgutil.iter_modules
+        for module in search(package.__path__, f"{package.__name__}."):
             if not any(part.startswith("_") for part in module.name.split(".")):
                 importlib.import_module(module.name)
         for point in entry_points(group=f"testbed.{self.room}"):

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core import ConfigError, Truth
+from testbed.core import ConfigError, Truth, UndefinedError
+from testbed.sources.correlations import chain_correlations
 from testbed.sources.dyadic import quantise64
 from testbed.sources.sampling import ChainSampler
 from testbed.sources.source import Floats, Source, Tokens, check_positions, check_tokens, require_law_memory
@@ -64,6 +65,16 @@ class DyadicChain(Source):
         weights.flags.writeable = False
         return weights
 
+    @cached_property
+    def period(self) -> int | None:  # type: ignore[override]
+        """That of the causal states; None for chains of too many transitions that are not all possible."""
+        from testbed.sources.periods import causal_states, machine_cycle
+
+        if self.order == 0 or self.weights.all():
+            return 1
+        found = causal_states(self)
+        return None if found is None else machine_cycle(found.edges)
+
     @property
     def fingerprint(self) -> str:
         head = f"chain:{self.vocab_size}:{self.order}:".encode()
@@ -112,6 +123,27 @@ class DyadicChain(Source):
     def excess_entropy(self) -> Truth:
         """E = sum over l < k of (h_l - h), exact."""
         return Truth.exact(float(np.sum(self._entropies - self._entropies[-1])))
+
+    def statistical_complexity(self) -> Truth:
+        """C_mu, nats: the entropy of the causal states, which are the contexts, those with equal futures merged; exact.
+
+        Raises UndefinedError for chains of more transitions than are compared.
+        """
+        from testbed.sources.periods import causal_states
+
+        found = causal_states(self)
+        if found is None:
+            raise UndefinedError(
+                f"C_mu: {self.type_name} has {self._rows.size} transitions, too many to tell which contexts have equal"
+                " futures"
+            )
+        law = found.law[found.law > 0]
+        return Truth.exact(max(0.0, -float(law @ np.log(law))))
+
+    def two_point(self, lags: int | Sequence[int]) -> Truth:
+        """kappa(m) = (P(x_t = x_(t-m)) - sum p^2) / (1 - sum p^2) at these lags, exact: the joint law of x_(t-m) and
+        the context is advanced m times. See `testbed.sources.correlations`."""
+        return chain_correlations(self._rows, self.stationary_law.reshape(-1), lags)
 
     # -- prediction
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:

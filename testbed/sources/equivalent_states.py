@@ -10,8 +10,7 @@ from testbed.sources.edges import TOTAL_WEIGHT, Edges
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-
-PRIME = 2**31 - 1
+EQUAL = 2.0**-40  # relatively; sums of weights over 2^32 that differ at all differ by more
 
 
 class EdgeList(NamedTuple):
@@ -62,27 +61,65 @@ class EdgeList(NamedTuple):
 
 def state_classes(edges: EdgeList) -> Ints:
     """(S,) class of each state, 0 .. C - 1 in the order of first appearance: the coarsest partition in which the
-    states of a class give every (symbol, class of the successor) the same probability, to 2^-40.
+    states of a class give every (symbol, class of the successor) the same probability.
+
+    Dyadic weights over 2^32 are compared exactly, probabilities that carry rounding to 2^-40 of themselves.
 
     Merged states have equal laws of the future. For a unifilar machine the converse holds too, and the classes are the
     states of its epsilon-machine (Crutchfield & Young 1989); else states with equal futures may remain apart.
     """
-    weight = np.rint(np.ldexp(edges.probabilities, 40)).astype(np.int64)
-    first = np.flatnonzero(np.append(True, edges.origins[1:] != edges.origins[:-1]))
+    order = np.lexsort((edges.symbols, edges.origins))
+    origins, symbols = edges.origins[order], edges.symbols[order]
+    edges = EdgeList(origins, symbols, edges.successors[order], edges.probabilities[order], edges.n_states)
+    unifilar, amounts = edges.unifilar, _levels(edges.probabilities)
     classes = np.zeros(edges.n_states, dtype=np.int64)
     n_classes = 1
     while True:
-        words = scramble(scramble(edges.symbols) + classes[edges.successors].astype(np.uint64))
-        signature = scramble(classes)
-        for part in (words >> np.uint64(32), words & np.uint64(2**32 - 1)):
-            # Linear in the weights, so that those of one (symbol, class) add up, over a field, so that none cancel.
-            hashed = (weight % PRIME) * (part.astype(np.int64) % PRIME) % PRIME
-            signature = scramble(signature + np.add.reduceat(hashed, first).astype(np.uint64) % np.uint64(PRIME))
-        classes = _by_appearance(signature)
+        reached = classes[edges.successors]
+        if not unifilar:
+            (origins, symbols, reached), begin, order = _grouped(edges, reached)
+            amounts = _levels(np.add.reduceat(edges.probabilities[order], begin))
+        classes = _split(classes, origins, np.stack([symbols, reached, amounts]))
         found = int(classes.max()) + 1
         if found == n_classes:
             return classes
         n_classes = found
+
+
+def _levels(probabilities: Floats) -> Ints:
+    """(n,) integers, the same for probabilities that count as equal."""
+    weights = np.ldexp(probabilities, 32)
+    if np.array_equal(weights, np.rint(weights)):
+        return weights.astype(np.int64)
+    values, inverse = np.unique(probabilities, return_inverse=True)
+    levels: Ints = np.cumsum(np.append(False, values[1:] > values[:-1] * (1.0 + EQUAL)))[inverse.ravel()]
+    return levels
+
+
+def _split(classes: Ints, origins: Ints, columns: Ints) -> Ints:
+    """(S,) finer classes: states of one class with the same rows. `columns` (3, n) are rows, sorted within each origin.
+
+    States are brought together by a hash; every one is then compared with the first of its class.
+    """
+    first = np.flatnonzero(np.append(True, origins[1:] != origins[:-1]))
+    words = scramble(scramble(scramble(columns[0]) + columns[1].astype(np.uint64)) + columns[2].astype(np.uint64))
+    found = _by_appearance(scramble(classes) + np.add.reduceat(words, first))
+    leader = np.unique(found, return_index=True)[1][found]
+    n_rows = np.diff(np.append(first, len(origins)))
+    same = (classes == classes[leader]) & (n_rows == n_rows[leader])
+    if same.all():
+        twin = np.arange(len(origins)) + (first[leader] - first)[origins]
+        if (columns == columns[:, twin]).all():
+            return found
+    return _split_slowly(classes, first, columns)
+
+
+def _split_slowly(classes: Ints, first: Ints, columns: Ints) -> Ints:
+    """What `_split` gives, without hashes, where two of these were equal by chance."""
+    numbers: dict[tuple[int, bytes], int] = {}
+    parts = np.split(columns.T, first[1:])
+    keys = zip(classes.tolist(), (part.tobytes() for part in parts), strict=True)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def merge(edges: EdgeList, classes: Ints) -> EdgeList:
@@ -112,9 +149,11 @@ def scramble(values: NDArray[np.integer]) -> NDArray[np.uint64]:
 def _grouped(edges: EdgeList, reached: Ints) -> tuple[Ints, Ints, Ints]:
     """The distinct (origin, symbol, class reached) as (3, n), where each begins in the sorted edges, and the order
     that sorts them."""
-    order = np.lexsort((reached, edges.symbols, edges.origins))
+    n_symbols, n_reached = int(edges.symbols.max()) + 1, int(reached.max()) + 1
+    number = (edges.origins * n_symbols + edges.symbols) * n_reached + reached  # below 2^63: at most 2^22 states
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(number[order]) != 0))
     key = np.stack([edges.origins, edges.symbols, reached])[:, order]
-    first = np.flatnonzero(np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0)))
     return key[:, first], first, order
 
 

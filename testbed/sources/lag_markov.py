@@ -2,17 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from testbed.core import ConfigError, Truth
+from testbed.core import ConfigError
 from testbed.sources.chain import DyadicChain, check_size
 from testbed.sources.dyadic import quantise
-from testbed.sources.lags.two_point import chain_two_point
 from testbed.sources.source import Floats, source
 
 MAX_FAMILY = 4096
@@ -108,11 +106,6 @@ class LagMarkovSource(DyadicChain):
                 f" drops of {np.array2string(gaps, precision=4)} nats from ln V = {math.log(self.vocab_size):.4f}"
             )
         return _mixture(base, permutations, lag_weights)
-
-    def two_point(self, lags: int | Sequence[int]) -> Truth:
-        """kappa(m) = (P(x_t = x_(t-m)) - sum p^2) / (1 - sum p^2) at these lags, exact: the joint law of x_(t-m) and
-        the context is advanced m times."""
-        return chain_two_point(self, lags)
 
     def _gaps(self) -> Floats:
         """h_l - h_(l+1) wanted, (k,) nats."""

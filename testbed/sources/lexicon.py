@@ -1,5 +1,6 @@
 """Words and their spelling: one law, to be learnt letter by letter, by pieces of words, or by words."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar, Self
@@ -151,6 +152,12 @@ class LexiconSource(MachineSource):
     @property
     def _n_lengths(self) -> int:
         return self.longest - self.shortest + 1
+
+    @cached_property
+    def period(self) -> int:  # type: ignore[override]
+        """The greatest common divisor of the distances of delimiters."""
+        possible = zip(self.spellings, self.word_probabilities, strict=True)
+        return math.gcd(*{len(word) + 1 for word, chance in possible if chance > 0})
 
     @cached_property
     def stream(self) -> WordStream:

@@ -24,6 +24,7 @@ from testbed.sources.source import (
 )
 
 if TYPE_CHECKING:
+    from testbed.sources.class_filter import ClassFilter
     from testbed.sources.filtering import MachineFilter
     from testbed.sources.machine_sampling import MachineSampler
     from testbed.sources.machine_truths import MachineTruths
@@ -79,8 +80,22 @@ class MachineSource(Source):
                 f"initial: a step changes this law of the state by {moved:.2g} (L1), so sequences would not be"
                 " stationary; give an invariant law"
             )
+        transient = np.ones(self.n_states, dtype=bool)
+        transient[np.concatenate(self.closed_classes)] = False
+        if law[transient].any():  # rounding
+            law = np.where(transient, 0.0, law)
+            law /= law.sum()
         law.flags.writeable = False
         return law
+
+    @cached_property
+    def closed_classes(self) -> list[NDArray[np.int64]]:
+        """The sets of states that the machine cannot leave: one, unless it is reducible."""
+        from testbed.sources.equivalent_states import EdgeList
+        from testbed.sources.machine_laws import transition_matrix
+        from testbed.sources.stationary import closed_classes
+
+        return closed_classes(transition_matrix(EdgeList.of(self.edges)))
 
     @property
     def initial_law(self) -> Floats:
@@ -115,8 +130,18 @@ class MachineSource(Source):
 
     @property
     def ergodic(self) -> bool:  # type: ignore[override]
-        """The states, those with equal futures merged, form one closed class."""
+        """The states, those with equal futures merged, form one closed class, or all their classes write one process.
+
+        Decided exactly for up to a few hundred states; classes too large to be compared count as different.
+        """
         return self.truths.n_components == 1
+
+    @cached_property
+    def period(self) -> int | None:  # type: ignore[override]
+        """That of the merged states: the source's own where these are unifilar, else a multiple."""
+        from testbed.sources.periods import machine_cycle
+
+        return machine_cycle(self.truths.edges) if self.ergodic else None
 
     @property
     def unifilar(self) -> bool:
@@ -182,9 +207,13 @@ class MachineSource(Source):
 
     # -- prediction
     @cached_property
-    def _filter(self) -> "MachineFilter":
+    def _filter(self) -> "MachineFilter | ClassFilter":
+        from testbed.sources.class_filter import ClassFilter
         from testbed.sources.filtering import MachineFilter
 
+        possible = [states for states in self.closed_classes if self.initial_law[states].any()]
+        if len(possible) > 1:
+            return ClassFilter(self.edges, self.vocab_size, possible)
         return MachineFilter(self.edges, self.vocab_size)
 
     @cached_property

@@ -22,6 +22,9 @@ Machine = tuple[Edges, Floats]
 MAX_EDGES = 2**24
 MAX_COMPARED_STATES = 512
 INDEPENDENT, DIFFERENT = 1e-10, 1e-11  # of vectors of unit length
+FAR = 1e-9  # symbols whose probabilities differ by more need no closer look
+PRIMES = (1_838_618_057, 1_889_380_673)  # a chance in 10^18 for both to divide what is not zero
+MODULAR_WORK = 2**27  # entries of the vectors that are reduced, at most: some seconds
 
 
 def edge_list(edges: Edges) -> tuple[Integers, Integers, Integers, Floats]:
@@ -172,12 +175,21 @@ def same_process(left: Machine, right: Machine, vocab_size: int) -> bool | None:
     """Whether both write the same law, decided on the span of the vectors p(word, state); None above 512 states.
 
     Two machines of S1 and S2 states write one law if and only if they agree on the words whose vectors span what words
-    can reach, at most S1 + S2 of them (Tzeng 1992). Word probabilities that agree to 1e-11, relatively, count as equal.
+    can reach, at most S1 + S2 of them (Tzeng 1992). Irreducible machines in their stationary laws are compared exactly,
+    in their integer weights modulo primes. For others word probabilities that agree to 1e-11, relatively, count as
+    equal.
     """
     edges, law = direct_sum([left, right], [1.0, 1.0])
     n_states, n_left = edges.n_states, left[0].n_states
     if n_states > MAX_COMPARED_STATES:
         return None
+    shown = [law @ edges.emissions(vocab_size) for edges, law in (left, right)]
+    if np.abs(shown[0] - shown[1]).max() > FAR:
+        return False
+    if n_states**3 * vocab_size <= MODULAR_WORK and _irreducible(left) and _irreducible(right):
+        answers = [_same_modulo(prime, left, right, vocab_size) for prime in PRIMES]
+        if None not in answers:
+            return all(answers)
     start, symbol, end, mass = edge_list(edges)
     sign = np.where(np.arange(n_states) < n_left, 1.0, -1.0)
     basis = np.empty((0, n_states))
@@ -197,3 +209,75 @@ def same_process(left: Machine, right: Machine, vocab_size: int) -> bool | None:
         norms = np.linalg.norm(after, axis=1)
         queue.extend(after[x] / norms[x] for x in np.flatnonzero(norms))
     return True
+
+
+def _irreducible(machine: Machine) -> bool:
+    """The states of positive probability are one closed class, and the law is the stationary one."""
+    from scipy.sparse import csr_array
+
+    edges, law = machine
+    start, _, end, mass = edge_list(edges)
+    matrix = csr_array((mass, (start, end)), shape=(edges.n_states,) * 2)
+    support = np.flatnonzero(law)
+    if np.abs(law @ matrix - law).sum() > FAR:
+        return False
+    return any(np.array_equal(states, support) for states in closed_classes(matrix))
+
+
+def _same_modulo(prime: int, left: Machine, right: Machine, vocab_size: int) -> bool | None:
+    """Whether two irreducible machines agree on every word modulo a prime; None where it divides a pivot.
+
+    If they do not, their laws differ. Vectors p(word, state) are kept as a basis in reduced echelon form.
+    """
+    laws = []
+    for edges, law in (left, right):
+        found = _stationary_modulo(edges, np.flatnonzero(law), prime)
+        if found is None:
+            return None
+        laws.append(found)
+    edges, _ = direct_sum([left, right], [1.0, 1.0])
+    state, number = np.nonzero(edges.weights)
+    weight = edges.weights[state, number] % prime
+    symbol, end = edges.symbols[state, number], edges.successors[state, number]
+    basis, pivots = np.empty((0, edges.n_states), dtype=np.int64), np.empty(0, dtype=np.int64)
+    queue = deque([np.concatenate([laws[0], -laws[1] % prime])])
+    while queue:
+        vector = queue.popleft()
+        if vector.sum() % prime:
+            return False
+        vector = (vector - (vector[pivots][:, None] * basis % prime).sum(axis=0)) % prime
+        if not vector.any():
+            continue
+        pivot = int(np.argmax(vector > 0))
+        vector = vector * pow(int(vector[pivot]), -1, prime) % prime
+        basis = np.vstack([(basis - basis[:, [pivot]] * vector % prime) % prime, vector])
+        pivots = np.append(pivots, pivot)
+        after = np.zeros((vocab_size, edges.n_states), dtype=np.int64)
+        np.add.at(after, (symbol, end), vector[state] * weight % prime)
+        queue.extend(after % prime)
+    return True
+
+
+def _stationary_modulo(edges: Edges, states: Integers, prime: int) -> Integers | None:
+    """(S,) the stationary law of the closed class `states` modulo a prime, by elimination; None at a pivot of zero."""
+    place = np.full(edges.n_states, -1)
+    place[states] = np.arange(len(states))
+    state, number = np.nonzero(edges.weights * (place >= 0)[:, None])
+    a = np.zeros((len(states),) * 2, dtype=np.int64)
+    np.add.at(a, (place[state], place[edges.successors[state, number]]), edges.weights[state, number])
+    a %= prime
+    for last in range(len(states) - 1, 0, -1):
+        leaving = int(a[last, :last].sum() % prime)
+        if not leaving:
+            return None
+        a[:last, last] = a[:last, last] * pow(leaving, -1, prime) % prime
+        a[:last, :last] = (a[:last, :last] + np.outer(a[:last, last], a[last, :last]) % prime) % prime
+    part = np.ones(len(states), dtype=np.int64)
+    for one in range(1, len(states)):
+        part[one] = (part[:one] * a[:one, one] % prime).sum() % prime
+    total = int(part.sum() % prime)
+    if not total:
+        return None
+    law = np.zeros(edges.n_states, dtype=np.int64)
+    law[states] = part * pow(total, -1, prime) % prime
+    return law

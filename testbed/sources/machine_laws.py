@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from testbed.sources.beliefs import BeliefGraph, Floats
 from testbed.sources.edges import Edges
 from testbed.sources.equivalent_states import EdgeList
+from testbed.sources.machine_algebra import Machine, edges_from_list, same_process
 from testbed.sources.stationary import closed_classes, stationary_law
 
 if TYPE_CHECKING:
@@ -30,6 +31,29 @@ def machine_stationary_law(edges: Edges) -> Floats:
     Raises ConfigError, naming the closed classes, where there are several.
     """
     return stationary_law(transition_matrix(EdgeList.of(edges)))
+
+
+def drop_equal_classes(edges: EdgeList, law: Floats, vocab_size: int) -> tuple[EdgeList, Floats]:
+    """Of closed classes that write one process the simplest, with the probability of them all.
+
+    Classes too large to be compared are kept, and so is a unifilar machine whose equivalent states are merged: the
+    states of two classes of one process would have been.
+    """
+    classes = [] if edges.unifilar else closed_classes(transition_matrix(edges))
+    if len(classes) < 2:
+        return edges, law
+    parts = [edges.restrict(states) for states in classes]
+    order = sorted(range(len(parts)), key=lambda i: (not parts[i].unifilar, len(parts[i].origins), i))
+    kept: dict[int, Machine] = {}
+    merged = np.zeros(edges.n_states)
+    for i in order:
+        share = law[classes[i]].sum()
+        machine = edges_from_list(parts[i].n_states, *parts[i][:4]), law[classes[i]] / share
+        twin = next((j for j, other in kept.items() if same_process(machine, other, vocab_size)), i)
+        merged[classes[twin]] += share * (machine[1] if twin == i else kept[twin][1])
+        kept.setdefault(twin, machine)
+    states = np.sort(np.concatenate([classes[i] for i in kept]))
+    return edges.restrict(states), merged[states]
 
 
 def recurrent_part(graph: BeliefGraph) -> tuple[EdgeList, Floats]:

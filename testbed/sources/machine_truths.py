@@ -28,7 +28,7 @@ from testbed.sources.beliefs import MAX_COST, BeliefGraph, Floats, bin_sums
 from testbed.sources.coarse_beliefs import REACH, LongBounds, long_bounds
 from testbed.sources.edges import Edges
 from testbed.sources.equivalent_states import EdgeList, merge, state_classes
-from testbed.sources.machine_laws import recurrent_part, solved_excess, transition_matrix
+from testbed.sources.machine_laws import drop_equal_classes, recurrent_part, solved_excess, transition_matrix
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.stationary import closed_classes
 
@@ -41,7 +41,8 @@ MERGED_EDGES = 2**21  # machines with more are taken as they are: merging would 
 class MachineTruths:
     """h_l, h, E and the epsilon-machine of the stationary process that `edges` write from the invariant `law`.
 
-    States without probability are left out and states with equal futures merged first, which changes no entropy.
+    States without probability are left out, states with equal futures merged, and of closed classes that write one
+    process one is kept: none of it changes an entropy.
     """
 
     def __init__(self, edges: EdgeList, vocab_size: int, law: Floats, max_cost: int = MAX_COST) -> None:
@@ -50,8 +51,10 @@ class MachineTruths:
         many = len(inside.origins) > MERGED_EDGES
         classes = np.arange(len(support)) if many else state_classes(inside)
         self.vocab_size, self.max_cost = vocab_size, max_cost
-        self.edges = inside if many else merge(inside, classes)
-        self.law = bin_sums(classes, law[support], self.edges.n_states)
+        merged = inside if many else merge(inside, classes)
+        self.edges, self.law = merged, bin_sums(classes, law[support], merged.n_states)
+        if not many:
+            self.edges, self.law = drop_equal_classes(merged, self.law, vocab_size)
 
     @classmethod
     def of(cls, edges: Edges, vocab_size: int, law: Floats) -> Self:

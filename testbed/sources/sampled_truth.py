@@ -14,7 +14,7 @@ TRUTH_SEED = 0x7275_7468
 def law_entropies(laws: Floats) -> Floats:
     """-sum_x p ln p along the last axis, nats; 0 ln 0 = 0."""
     logs = np.log(laws, out=np.zeros_like(laws), where=laws > 0)
-    return -(laws * logs).sum(axis=-1)
+    return 0.0 - (laws * logs).sum(axis=-1)  # never -0.0
 
 
 def sampled_position_losses(source: Source, length: int, n_sequences: int = N_SEQUENCES) -> Truth:

@@ -279,7 +279,7 @@ def require_memory(n_bytes: int, limit: int, what: str, remedy: str) -> None:
         )
 
 
-sources: Registry[Source] = Registry("sources", "source")
+sources: Registry[Source] = Registry("sources", "source", folders=True)
 source: Callable[[str], Callable[[type[Source]], type[Source]]] = sources.register
 """Class decorator that gives a source its type name."""
 

@@ -58,6 +58,9 @@ def temper_to_rate(kernel: Floats, entropy_rate: float, rate_of: Callable[[Float
                 return temper(kernel, float(np.exp(log_b)))
             break
         near = far
+    for doublings, missed in enumerate(seen):
+        if abs(missed) <= TOLERANCE:  # as near as the smallest weights let it come, on one side
+            return temper(kernel, float(np.exp(doublings * step)))
     lowest = rate_of(temper(kernel, 2.0**MAX_DOUBLINGS))
     highest = rate_of(flat)
     raise ConfigError(

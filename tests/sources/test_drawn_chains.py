@@ -87,6 +87,11 @@ def test_spiky_chains_have_a_rate(source):
     assert 0 < rate.standard_error < 0.05 * rate.value
 
 
+def test_spiky_chains_of_many_contexts_are_refused():
+    with pytest.raises(UndefinedError, match="known up to 128 contexts, or from concentration 0.05 on"):
+        DirichletMarkovSource(vocab_size=2, order=8, concentration="1/300").entropy_rate()
+
+
 @pytest.mark.parametrize("a", [0.02, 0.3])
 def test_tilted_chains_have_the_mean_of_plain_ones(a, monkeypatch):
     """Two unbiased means of one number; with context trees too, whose rows serve several contexts."""

@@ -150,51 +150,6 @@ def test_binary_rate_by_closed_form_quadrature_and_drawn_chains():
         assert drawn.standard_error < 0.04 * drawn.value
 
 
-# ------------------------------------------------------------------------------------------------ Edelman et al. 2024
-def unigram_losses(tokens, vocab_size, length):
-    """Mean surprise of counting tokens plus one, at positions 1 .. length - 1."""
-    coin = DirichletIIDSource(vocab_size=vocab_size)
-    return -coin.log_probs(tokens[:, :length])[:, 1:]
-
-
-def test_levels_of_statistical_induction_heads():
-    """Means over positions 1 .. 100 in nats, a = 1. The published levels start from the chain's stationary law:
-    K = 2: unigram .5767, bigram .5107 (.51054 by quadrature), t = 200 .4852. Uniform starts give .5821, .51124, .48568.
-    The .4852 is a sampling error: the stationary start gives .48570 (quadrature over (p, q) times the number of strings
-    of each transition count; .4853 +- .0003 from 400,000 drawn chains).
-    """
-    source = DirichletMarkovSource(vocab_size=2, order=1)
-    losses = source.position_losses(201).lower
-    assert losses[1:101].mean() == pytest.approx(0.511236, abs=1e-6)
-    assert losses[200] == pytest.approx(0.485682, abs=1e-6)
-    assert losses[1:101].mean() == pytest.approx(0.5107, abs=7e-4)
-    assert losses[200] == pytest.approx(0.4852, abs=7e-4)
-    unigram = unigram_losses(source.sample(20_000, 101, seed=1), 2, 101).mean(axis=1)
-    error = unigram.std() / math.sqrt(len(unigram))
-    assert abs(unigram.mean() - 0.5821) < Z * error + 3e-4  # the number itself is known to .00025
-    assert abs(unigram.mean() - 0.5767) < Z * error + 6e-3  # published, stationary start: lower by .0053
-
-
-@pytest.mark.parametrize(
-    "vocab_size, rate, bigram, at_200",
-    [
-        (3, 0.8187, 0.8859, 0.8323),  # .8190 +- .0002, .8866 (uniform start; .8860 stationary), .8330 +- .0003
-        (8, 1.7165, 1.9438, 1.8119),  # 1.7162 +- .0001, 1.9441, 1.8142 +- .0004: the published 1.8119 is too low
-    ],
-)
-def test_levels_of_larger_vocabularies(vocab_size, rate, bigram, at_200):
-    """The published numbers are means of samples; the tolerances are ours (5.5 standard errors) and .0005 for theirs,
-    .0025 for the last."""
-    source = DirichletMarkovSource(vocab_size=vocab_size, order=1)
-    found = source.entropy_rate()
-    assert found.kind == "sampled"
-    assert abs(found.value - rate) < Z * found.standard_error + 5e-4
-    losses = sampled_position_losses(source, 201, n_sequences=3000)
-    # position errors go together: that of the mean over positions is at most the mean of theirs
-    assert abs(losses.lower[1:101].mean() - bigram) < Z * losses.standard_error[1:101].mean() + 5e-4
-    assert abs(losses.lower[200] - at_200) < Z * losses.standard_error[200] + 25e-4
-
-
 def test_the_rate_is_below_every_loss():
     for source in (DirichletMarkovSource(vocab_size=3, order=2), DirichletMarkovSource(vocab_size=2, order=3)):
         assert [len(source.position_losses(n)) for n in (0, 1, 2)] == [0, 1, 2]
@@ -205,6 +160,12 @@ def test_the_rate_is_below_every_loss():
 
 
 # ------------------------------------------------------------------------------------------------ doubly stochastic
+def unigram_losses(tokens, vocab_size, length):
+    """Mean surprise of counting tokens plus one, at positions 1 .. length - 1."""
+    coin = DirichletIIDSource(vocab_size=vocab_size)
+    return -coin.log_probs(tokens[:, :length])[:, 1:]
+
+
 def test_doubly_stochastic_has_no_unigram_level():
     """Counting tokens does not beat ln V: the control of the published simplicity bias."""
     source = DoublyStochasticMarkovSource(vocab_size=3)

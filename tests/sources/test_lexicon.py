@@ -101,3 +101,10 @@ def test_letters_that_do_not_make_enough_words_are_refused():
     source = LexiconSource(n_words=200, n_letters=4, longest=6, letter_concentration=1e-4, seed=1)
     with pytest.raises(ConfigError, match="letter_concentration"):
         _ = source.spellings
+
+
+def test_one_word_has_no_entropy_and_not_minus_none():
+    source = LexiconSource(words=("x",))
+    for truth in (source.entropy_rate(), source.conditional_entropies(3)[2:], source.position_losses(4)[2:]):
+        assert not truth.lower.any()
+        assert not np.signbit(truth.lower).any()

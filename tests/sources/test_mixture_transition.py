@@ -160,3 +160,9 @@ def test_what_is_not_known_is_refused_with_its_reason():
 def test_what_makes_no_sense_is_refused_by_name(keys, named):
     with pytest.raises(ConfigError, match=named):
         MixtureTransitionSource(**keys)
+
+
+def test_one_symbol_has_no_entropy_and_not_minus_none():
+    h = MixtureTransitionSource(vocab_size=1, n_lags=2).conditional_entropies(3).lower
+    assert not h.any()
+    assert not np.signbit(h).any()

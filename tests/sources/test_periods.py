@@ -65,7 +65,7 @@ def small_machines():
 
 
 # ------------------------------------------------------------------------------------------------ periods
-@pytest.mark.parametrize("source", small_machines())
+@pytest.mark.parametrize("source", list(small_machines()))
 def test_the_period_counts_eigenvalues_of_modulus_one(source: Source) -> None:
     assert source.period == unit_eigenvalues(merged(source).edges)
 
@@ -175,9 +175,7 @@ cyclic = st.builds(
 def test_a_product_is_as_ergodic_as_its_machine(parts: list[MarkovSource]) -> None:
     product = ProductSource(parts)
     edges, law = as_edges(product)
-    assert product.ergodic == (
-        EdgeMachine(given=edges, law=law, vocab_size=product.vocab_size).truths.n_components == 1
-    )
+    assert product.ergodic == (MachineTruths.of(edges, product.vocab_size, law).n_components == 1)
     if product.ergodic:
         assert product.period == unit_eigenvalues(merged(product).edges)
 

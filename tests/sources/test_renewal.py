@@ -92,6 +92,26 @@ def test_the_source_has_the_golden_numbers_of_its_truncation(t):
     assert h[AT] - rate == pytest.approx(excess, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "t, golden",
+    [
+        (1.5, [0.5169, 0.05657, 0.01468, 0.002347, 0.0003127]),
+        (2.0, [0.5763, 0.02732, 0.004638, 0.0004058, 0.00002779]),
+    ],
+)
+def test_the_source_with_the_longest_gap_has_the_golden_numbers(t, golden):
+    source = RenewalSource(survival_exponent=t, max_gap=2**22)
+    rate = float(source.entropy_rate().lower)
+    assert [rate, *(source.conditional_entropies(64).lower[AT] - rate)] == pytest.approx(golden, rel=4e-4)
+
+
+def test_no_memory_is_zero_and_not_minus_zero():
+    source = RenewalSource(gap_law=[1.0])
+    for truth in (source.statistical_complexity(), source.entropy_rate(), source.state_entropies(3)):
+        assert not np.signbit(truth.lower).any()
+        assert not truth.lower.any()
+
+
 def test_golden_memory_of_the_zeta_law():
     """f ~ n^-2.5: E ~ .37, C_mu ~ 2.53 nats, which are those of gaps up to 10^6. Without a longest gap C_mu = 2.550 and
     E = .3766, by the formulas with Hurwitz zeta and quadrature."""

@@ -15,9 +15,10 @@ from testbed.core import ConfigError, UndefinedError
 from testbed.sources.recall._value_query import ValueQuery
 from testbed.sources.recall.argmax_retrieval import ArgmaxRetrieval
 from testbed.sources.recall.gaussian_retrieval import GaussianRetrieval
+from testbed.sources.recall.key_value_recall import KeyValueRecall
 from testbed.sources.recall.noisy_retrieval import NoisyRetrieval
 from testbed.sources.recall.scalar_argmax import ScalarArgmax
-from testbed.sources.sampled_truth import law_entropies
+from testbed.sources.sampled_truth import law_entropies, sampled_position_losses
 
 Z = 5.5
 
@@ -69,6 +70,28 @@ def test_noisy_retrieval_weighs_sites_at_temperature_one():
         found = source.predict(tokens, positions=[tokens.shape[1] - 1])[:, 0]
         assert found[:, :5] == pytest.approx(wanted, abs=1e-7)
         assert not found[:, 5:].any()
+
+
+def test_losses_that_are_the_same_in_every_sequence_are_exact():
+    """Values, the first evidence, the question; the others, and all of them, against means of samples."""
+    source = NoisyRetrieval(n_values=3, noise=0.1)
+    losses, sampled = source.position_losses(10), sampled_position_losses(source, 10)
+    known = [0, 1, 3, 5, 7, 8]
+    assert np.flatnonzero(losses.standard_error == 0).tolist() == known
+    assert np.array_equal(losses.lower[[1, 3, 5, 7]], np.full(4, float(law_entropies(source.value_law))))
+    first = source.evidence_laws.T @ [0.75, 0.25]
+    assert losses.lower[0] == pytest.approx(law_entropies(first), abs=1e-12)
+    assert losses.lower == pytest.approx(sampled.lower, abs=1e-10)
+    assert np.array_equal(np.delete(losses.lower, known), np.delete(sampled.lower, known))
+
+
+@pytest.mark.parametrize("missing, exact", [(0.5, [*range(8)]), (0.0, [*range(8), 9, 11])])
+def test_repeated_keys_leave_only_queries_to_samples(missing, exact):
+    source = KeyValueRecall(n_keys=3, n_values=2, n_queries=2, distinct=False, missing=missing, noise=0.1)
+    losses, sampled = source.position_losses(12), sampled_position_losses(source, 12)
+    assert set(exact) <= set(np.flatnonzero(losses.standard_error == 0).tolist())
+    assert losses.lower == pytest.approx(sampled.lower, abs=1e-10)
+    assert np.all(losses.standard_error[[8, 10]] > 0)
 
 
 @pytest.mark.parametrize("signal, background", [([0.2, 0.8], [0.8, 0.2]), ([0.6, 0.4], [1.0, 0.0])])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.sources.bits import LN2, binary_entropy
-from testbed.sources.power_law.santa_fe import SantaFeSource, santa_fe_excess
+from testbed.sources.power_law.key_sums import santa_fe_excess
+from testbed.sources.power_law.santa_fe import SantaFeSource
 from testbed.sources.sampled_truth import law_entropies
 
 
@@ -26,23 +27,42 @@ def test_golden_excess_in_bits():
     assert bits[2:] == pytest.approx([0.0688, 0.0218], abs=6e-5)
 
 
-@pytest.mark.parametrize(
-    "b, golden",
-    [
-        (0.5, [0.21208, 0.11736, 0.05952, 0.02989, 0.01496, 0.00748]),
-        (0.3, [0.06938, 0.03744, 0.01389, 0.00532, 0.00202, 0.00077]),
-        # These are of 2e6 keys. With infinitely many (last keys by quadrature) b = .7 has .43733 .29322 .19531 .12915
-        # .08525 .05626: its tail of rarer keys weighs .001.
-        (0.7, [0.43669, 0.29245, 0.19443, 0.12819, 0.08425, 0.05522]),
-    ],
-)
-def test_golden_excess_in_nats(b, golden):
+GOLDEN_AT = [4, 16, 64, 256, 1024, 4096]
+GOLDEN = {
+    0.5: [0.21208, 0.11736, 0.05952, 0.02989, 0.01496, 0.00748],
+    0.3: [0.06938, 0.03744, 0.01389, 0.00532, 0.00202, 0.00077],
+    # These are of 2e6 keys. With infinitely many (last keys by quadrature) b = .7 has .43733 .29322 .19531 .12915
+    # .08525 .05626: its tail of rarer keys weighs .001.
+    0.7: [0.43669, 0.29245, 0.19443, 0.12819, 0.08425, 0.05522],
+}
+
+
+@pytest.mark.parametrize("b", GOLDEN)
+def test_golden_excess_in_nats(b):
     p = zipf(b, 2_000_000)
-    assert [santa_fe_excess_at(p, l) for l in (4, 16, 64, 256, 1024, 4096)] == pytest.approx(golden, abs=6e-6)
+    assert [santa_fe_excess_at(p, l) for l in GOLDEN_AT] == pytest.approx(GOLDEN[b], abs=6e-6)
 
 
 def santa_fe_excess_at(p: np.ndarray, l: int) -> float:
     return LN2 * float(p @ np.exp(l * np.log1p(-p)))
+
+
+@pytest.mark.parametrize("b, n_keys, tolerance", [(0.3, 10_000, 8e-6), (0.5, 50_000, 9e-6), (0.7, 2_000_000, 9e-6)])
+def test_the_source_has_the_golden_excess(b, n_keys, tolerance):
+    """Of 2e6 keys for b = .7. For b = .3 and .5 most of them are rarer than 2^-32, the least that a source gives a key;
+    as many keys as that is right for have the same excess."""
+    source = SantaFeSource(n_keys=n_keys, hilberg_exponent=b)
+    excess = source.conditional_entropies(4096).lower - source.entropy_rate().lower
+    assert excess[GOLDEN_AT] == pytest.approx(GOLDEN[b], abs=tolerance)
+
+
+@pytest.mark.parametrize("b", [0.3, 0.5])
+def test_keys_rarer_than_the_grid_are_as_frequent_as_it(b):
+    """With all 2e6 keys h_l - h is higher by ln 2 times the probability that rare keys are given, .0003 nats."""
+    source = SantaFeSource(n_keys=2_000_000, hilberg_exponent=b)
+    given = float(np.maximum(source.key_weights / 2**32 - zipf(b, 2_000_000), 0).sum())
+    excess = source.conditional_entropies(4096).lower - source.entropy_rate().lower
+    assert excess[GOLDEN_AT] - GOLDEN[b] == pytest.approx(np.full(6, LN2 * given), abs=5e-5)
 
 
 def test_golden_numbers_hold_for_the_quantised_source_and_its_samples():

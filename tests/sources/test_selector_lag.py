@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.sources.lags import SelectorLagSource
+from testbed.sources.source import sources
 
 LN2 = math.log(2)
 
@@ -104,6 +105,7 @@ def test_a_linear_law_makes_risk_linear_in_the_state():
 def test_state_entropy_counts_the_bits_that_may_be_asked_for():
     source = SelectorLagSource(law="power", max_lag=8, exponent=1.0)
     assert [source.state_entropy(l).value / LN2 for l in (0, 3, 8, 20)] == [0, 3, 8, 8]
+    assert source.state_entropies(20).value == pytest.approx(LN2 * np.minimum(np.arange(21), 8))
     gaps = SelectorLagSource(probabilities=[0.5, 0.0, 0.5])
     assert [gaps.state_entropy(l).value / LN2 for l in range(5)] == [0, 1, 1, 2, 2]
     assert SelectorLagSource(law="step", max_lag=3, noise=0.5).state_entropy(3).value == 0
@@ -139,6 +141,16 @@ def test_profiles_are_met(steps, depth):
     assert exact.conditional_entropies(len(wanted) - 1).value == pytest.approx(wanted, abs=1e-8)
     assert exact.entropy_rate().value == 0
     assert exact.largest_lag <= len(wanted)
+
+
+def test_a_profile_in_a_config_is_from_profile():
+    wanted = [LN2, 0.5, 0.3]
+    source = sources.build({"type": "selector_lag", "h_profile": wanted})
+    assert source == SelectorLagSource.from_profile(wanted) == sources.build(source.resolved())
+    assert source.conditional_entropies(2).value == pytest.approx(wanted, abs=1e-8)
+    assert SelectorLagSource(h_profile=wanted, noise=0.01) == SelectorLagSource.from_profile(wanted, noise=0.01)
+    with pytest.raises(ConfigError, match="law: given beside an h_profile"):
+        SelectorLagSource(h_profile=wanted, law="linear")
 
 
 def test_profiles_that_cannot_be_are_refused():

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from testbed.core import ConfigError
@@ -18,6 +18,7 @@ from testbed.sources.lags.staircase_design import (
     uncorrelated_taps,
 )
 from testbed.sources.lags.two_point import impulse_response
+from testbed.sources.source import sources
 
 LN2 = math.log(2)
 
@@ -25,6 +26,8 @@ SMALL = [
     StaircaseSource(lags=(1, 3), noises=(0.1, 0.2)),
     StaircaseSource(lags=(2, 3), noises=(0.05, 0.3), correlation="off", horizon=2),
     StaircaseSource(lags=(1, 0), noises=(0.2, 0.1)),
+    StaircaseSource(lags=(2, 3), noises=(0.1, 0.25), marginals=(0.2, 0.5)),
+    StaircaseSource(lags=(1, 2), noises=(0.0, 0.6), marginals=(0.75, 0.4)),
 ]
 
 
@@ -37,6 +40,11 @@ def joint_law(source: StaircaseSource, length: int) -> np.ndarray:
             for t in range(length):
                 if lag == 0:
                     p = one.kernel[x[t]]
+                elif source.marginals is not None and source.marginals[j] != 0.5:  # a copy, or a fresh draw
+                    m, fresh = source.marginals[j], 2 * source.noises[j]
+                    p = m if x[t] else 1 - m
+                    if t >= lag:
+                        p = fresh * p + (1 - fresh) * (x[t] == x[t - lag])
                 elif t < lag:
                     p = 0.5
                 else:
@@ -53,10 +61,12 @@ def test_all_strings(source):
     for n in range(1, length + 1):
         marginal = law.sum(axis=tuple(range(length - n)))
         assert law.sum(axis=tuple(range(n, length))) == pytest.approx(marginal, abs=1e-12)
+        marginal = marginal[marginal > 0]
         block.append(-float((marginal * np.log(marginal)).sum()))
     assert source.conditional_entropies(length - 1).value == pytest.approx(np.diff(block), abs=1e-12)
     strings = np.array(list(np.ndindex(law.shape)), dtype=np.uint8)
-    assert np.exp(source.log_probs(strings).sum(axis=1)) == pytest.approx(law.ravel(), abs=1e-12)
+    with np.errstate(invalid="ignore"):
+        assert np.exp(source.log_probs(strings).sum(axis=1)) == pytest.approx(law.ravel(), abs=1e-12)
     symbol = law.sum(axis=tuple(range(1, length)))
     same = symbol @ symbol
     for lag in range(length):
@@ -90,20 +100,36 @@ def test_correlation_leaves_the_curve_alone():
 
 @st.composite
 def profiles(draw):
-    """A curve that some staircase has: drops at a few lags, a start that leaves room for their bits."""
+    """A non-increasing curve: drops at a few lags, and what is left at the end."""
     drops = {lag: draw(st.floats(1e-3, 1.5)) for lag in draw(st.sets(st.integers(1, 12), min_size=1, max_size=5))}
-    n_bits = sum(math.ceil(drop / LN2) for drop in drops.values())
-    start = n_bits * LN2 + draw(st.floats(0.0, 2.0))
-    return [start - sum(drop for lag, drop in drops.items() if lag <= n) for n in range(14)]
+    end = draw(st.sampled_from([0.0, 1e-4, 0.05, 0.5, 2.0, 4.0]))
+    return [end + sum(drop for lag, drop in drops.items() if lag > n) for n in range(14)]
 
 
 @given(profiles())
+@example([2.0, 1.5, 1.5, 0.2])
+@example([0.1, 0.0])
+@example([1e-3, 0.999e-3])
 def test_designs_have_the_curve_that_was_wanted(wanted):
     source = StaircaseSource.design(wanted)
     h = source.conditional_entropies(len(wanted) - 1)
     assert h.kind == "exact"
     assert h.value == pytest.approx(wanted, abs=3e-9 * len(source.lags))
     assert source.entropy_rate().value == pytest.approx(wanted[-1], abs=3e-9 * len(source.lags))
+    assert source.excess_entropy().value == pytest.approx(sum(wanted) - len(wanted) * wanted[-1], abs=1e-7)
+
+
+def test_a_profile_in_a_config_is_the_design():
+    for wanted in ([2.0, 1.5, 1.5, 0.2], [2.5, 1.5]):
+        source = sources.build({"type": "staircase", "h_profile": wanted})
+        assert source == StaircaseSource.design(wanted) == sources.build(source.resolved())
+        assert source == StaircaseSource(lags=source.lags, noises=source.noises, marginals=source.marginals)
+        assert source.conditional_entropies(len(wanted) - 1).value == pytest.approx(wanted, abs=1e-8)
+    power = sources.build({"type": "staircase", "h_profile": {"exponent": 0.5, "amplitude": 1.0, "n_lags": 3}})
+    assert power.lags == (1, 2, 4)
+    assert StaircaseSource.design([2.5, 1.5]).marginals is None
+    with pytest.raises(ConfigError, match="lags: given beside an h_profile"):
+        StaircaseSource(h_profile=[1.0], lags=(1,), noises=(0.1,))
 
 
 def test_a_flat_curve_needs_no_lags():
@@ -140,7 +166,7 @@ def test_designs_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match="h_profile: increases at index 2, from 1 to 1.25"):
         StaircaseSource.design([2.0, 1.0, 1.25])
     with pytest.raises(ConfigError, match="out of reach.*take 2 bits.*raise the curve by at least 0.686"):
-        StaircaseSource.design([0.7, 0.5, 0.3])
+        StaircaseSource.design([0.7, 0.5, 0.3], correlation="off", horizon=1)
     with pytest.raises(ConfigError, match="h_profile: ends at -1"):
         StaircaseSource.design([1.0, -1.0])
     with pytest.raises(ConfigError, match="takes 145 bits"):
@@ -151,7 +177,7 @@ def test_designs_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match="amplitude"):
         PowerLaw(exponent=1.0, amplitude=0.0, n_lags=3)
     with pytest.raises(ConfigError, match="out of reach"):
-        StaircaseSource.design(PowerLaw(exponent=1.0, amplitude=0.1, n_lags=3, rate=0.1))
+        StaircaseSource.design(PowerLaw(exponent=1.0, amplitude=0.1, n_lags=3, rate=0.1), correlation="off")
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.2, 0.45, 0.8])
@@ -192,6 +218,16 @@ def test_nonsense_is_refused():
         StaircaseSource(lags=(1,), noises=(1.1,))
     with pytest.raises(ConfigError, match="component 0 of lag 0"):
         StaircaseSource(lags=(0,), noises=(0.0,))
+    for marginals, lag, noise, fault in (
+        ((0.2, 0.5), 1, 0.1, "marginals: given 2 for 1 lags"),
+        ((1.0,), 1, 0.1, "marginals: component 0 is given 1.0, must lie strictly"),
+        ((0.2,), 0, 0.1, "marginals: component 0 of lag 0"),
+        ((0.2,), 1, 0.7, "noises: component 0 of marginal 0.2 .* at most 1 .* = 0.625"),
+    ):
+        with pytest.raises(ConfigError, match=fault):
+            StaircaseSource(lags=(lag,), noises=(noise,), marginals=marginals)
+    with pytest.raises(ConfigError, match="with correlation off bits are fair"):
+        StaircaseSource(lags=(1,), noises=(0.5,), marginals=(0.2,), correlation="off")
 
 
 @given(st.floats(0.0, 1.0))

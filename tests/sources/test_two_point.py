@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.core import ConfigError, ResourceError
-from testbed.sources import LagMarkovSource, MarkovSource
+from testbed.core import ConfigError, ResourceError, UndefinedError
+from testbed.sources import IIDSource, LagMarkovSource, MarkovSource
+from testbed.sources.deterministic import ShiftRegisterSource
 from testbed.sources.lags import NoisyCopySource, NoisyXorSource
 from testbed.sources.lags.two_point import impulse_response
 
@@ -128,6 +129,9 @@ def test_against_samples(source, lag):
         LagMarkovSource(vocab_size=2, change_points=(50,), base_entropy=0.6),
         MarkovSource.random(vocab_size=3, order=2, seed=2),
         MarkovSource.random(vocab_size=3, order=0, seed=2),
+        MarkovSource.random(vocab_size=4, order=1, seed=2),
+        MarkovSource([[0.0, 1.0], [1.0, 0.0]]),
+        IIDSource([0.9, 0.1]),
     ],
     ids=str,
 )
@@ -141,6 +145,38 @@ def test_chains_against_all_strings(chain):
         same = law @ law
         found = chain.two_point(lag).value
         assert found == pytest.approx((match - same) / (1 - same), abs=1e-12)
+
+
+def test_chains_of_one_symbol_and_large_ones_are_refused():
+    for constant in (IIDSource([1.0, 0.0]), MarkovSource([[1.0]]), ShiftRegisterSource(taps=(1,), zero_state=False)):
+        with pytest.raises(UndefinedError, match="constant"):
+            constant.two_point(1)
+    chain = MarkovSource.random(vocab_size=1024, order=1, seed=0)
+    assert abs(chain.two_point(1).value) < 0.01
+    with pytest.raises(ResourceError, match="lags: 1000 steps for each of 1024 symbols"):
+        chain.two_point(1000)
+
+
+@pytest.mark.parametrize("zero_state", [True, False])
+@pytest.mark.parametrize("taps", [(1, 3), (2, 4), (1, 2, 5), (2,), (4, 5)])
+def test_registers_against_all_of_their_starts(taps, zero_state):
+    """Every register run on, and all of its bits compared with those m later."""
+    n, longest = max(taps), 64
+    bits = np.array(list(itertools.product((0, 1), repeat=n))[not zero_state :])
+    while bits.shape[1] < longest + 1:
+        bits = np.column_stack([bits, sum(bits[:, -tap] for tap in taps) % 2])
+    one = bits[:, 0].mean()
+    same = one**2 + (1 - one) ** 2
+    match = (bits == bits[:, :1]).mean(axis=0)
+    found = ShiftRegisterSource(taps=taps, zero_state=zero_state).two_point(range(longest + 1))
+    assert found.kind == "exact"
+    assert found.value == pytest.approx((match - same) / (1 - same), abs=1e-12)
+
+
+def test_long_registers():
+    register = ShiftRegisterSource(taps=(5, 17), zero_state=False)
+    apart = -1 / (2**17 - 2)
+    assert register.two_point([1, 1000, 2**17 - 1, 2**40]).value == pytest.approx([apart, apart, 1.0, apart], rel=1e-12)
 
 
 @given(st.sets(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 300))

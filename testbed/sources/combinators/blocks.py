@@ -10,8 +10,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from testbed.core import Truth
-from testbed.sources.as_machine import as_edges, period
-from testbed.sources.combinators.streams import check_streams, check_vocab_size, predict_by_windows
+from testbed.sources.as_machine import as_edges
+from testbed.sources.combinators.streams import (
+    check_streams,
+    check_vocab_size,
+    form_is_rounded,
+    predict_by_windows,
+    require_stationary,
+)
 from testbed.sources.machine_algebra import Machine, invariant_law, machine_power
 from testbed.sources.randomness import in_range
 from testbed.sources.source import AnySource, Floats, Source, Tokens, check_tokens, source, token_dtype
@@ -30,7 +36,8 @@ class BlockSource(Source):
 
         h_l(blocks) = H((l + 1) k) - H(l k) = sum of h_j over j = l k .. l k + k - 1,   rate k h,   E unchanged.
 
-    Blocks of a stream whose period shares a factor with k are not ergodic: where blocks begin within it stays.
+    Blocks of a stream whose period shares a factor with k are not ergodic: where blocks begin within it stays. A
+    component that is not stationary leaves position_losses and the rate; h_l, E and laws given `context` are refused.
 
     >>> from testbed.sources import IIDSource
     >>> BlockSource(IIDSource([0.5, 0.5]), length=3).entropy_rate().value / math.log(2)
@@ -40,7 +47,7 @@ class BlockSource(Source):
     component: AnySource = Field(description="source that scores every position")
     length: int = Field(ge=1, le=31, description="tokens a block k")
 
-    def __init__(self, component: Any = None, length: Any = None, **parameters: Any) -> None:
+    def __init__(self, component: Any = None, length: Any = None, /, **parameters: Any) -> None:
         given = {"component": component, "length": length}
         super().__init__(**parameters, **{name: value for name, value in given.items() if value is not None})
 
@@ -71,8 +78,14 @@ class BlockSource(Source):
 
     @cached_property
     def ergodic(self) -> bool:  # type: ignore[override]
-        """The component is, and its period has no factor in common with k."""
-        return self.component.ergodic and math.gcd(period(self.component), self.length) == 1
+        """The component is, and its period has no factor in common with k; True only where that is known."""
+        period = self.component.period
+        return self.component.ergodic and (self.length == 1 if period is None else math.gcd(period, self.length) == 1)
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """That of the component: k steps at a time go through the same cycle."""
+        return self.component.period if self.ergodic else None
 
     @property
     def fingerprint(self) -> str:
@@ -83,6 +96,11 @@ class BlockSource(Source):
         edges, law = as_edges(self.component)
         blocks = machine_power(edges, self.length, self.component.vocab_size)
         return blocks, invariant_law(blocks, law)
+
+    @property
+    def rounded_form(self) -> bool:
+        """Products of weights were rounded in `finite_form`."""
+        return self.length > 1 or form_is_rounded(self.component)
 
     # -- tokens
     def encode(self, tokens: Tokens) -> Tokens:
@@ -155,6 +173,7 @@ class BlockSource(Source):
     def conditional_entropies(self, max_context: int) -> Truth:
         """h_l = sum of the component's h_j over j = l k .. l k + k - 1, in nats a block."""
         max_context = in_range("max_context", max_context, 2**34)
+        require_stationary(self, "h_l")
         return group_truth(self.component.conditional_entropies((max_context + 1) * self.length - 1), self.length)
 
     def position_losses(self, length: int) -> Truth:
@@ -162,9 +181,10 @@ class BlockSource(Source):
         return group_truth(self.component.position_losses(length * self.length), self.length)
 
     def entropy_rate(self) -> Truth:
-        """k h, nats a block."""
+        """k h, nats a block: the limit of H(n) / n."""
         return scale_truth(self.component.entropy_rate(), self.length)
 
     def excess_entropy(self) -> Truth:
         """That of the component."""
+        require_stationary(self, "E")
         return self.component.excess_entropy()

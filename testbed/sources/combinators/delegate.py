@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from testbed.core import Truth
 from testbed.sources.as_machine import as_edges
+from testbed.sources.combinators.streams import form_is_rounded
 from testbed.sources.machine_algebra import Machine
 from testbed.sources.source import Floats, Source, Tokens
 
@@ -30,12 +31,21 @@ class DelegatingSource(Source):
         return self.inner.ergodic
 
     @property
+    def period(self) -> int | None:  # type: ignore[override]
+        return self.inner.period if self.ergodic else None
+
+    @property
     def fingerprint(self) -> str:
         return self.inner.fingerprint
 
     def finite_form(self) -> Machine:
         """That of `inner`; ConfigError where it has none."""
         return as_edges(self.inner)
+
+    @property
+    def rounded_form(self) -> bool:
+        """Products of weights were rounded in `finite_form`."""
+        return form_is_rounded(self.inner)
 
     def lengths(self, up_to: int) -> list[int]:
         return self.inner.lengths(up_to)

@@ -14,7 +14,7 @@ from testbed.sources.as_machine import EdgeMachine, as_edges, is_machine
 from testbed.sources.combinators.losses import stream_losses
 from testbed.sources.combinators.posterior import joint_scores, log_evidence, posterior_weights
 from testbed.sources.combinators.same_law import merge_equal
-from testbed.sources.combinators.streams import check_streams, common_lengths, predict_by_windows
+from testbed.sources.combinators.streams import check_streams, common_lengths, form_is_rounded, predict_by_windows
 from testbed.sources.dyadic import check_rows, quantise
 from testbed.sources.edges import TOTAL_WEIGHT, Edges
 from testbed.sources.machine_algebra import direct_sum
@@ -58,7 +58,7 @@ class MixtureSource(Source):
     components: tuple[AnySource, ...] = Field(description="sources of one V that score every position")
     weights: tuple[float, ...] | None = Field(None, description="probability of each component; equal if left out")
 
-    def __init__(self, components: Any = None, weights: Any = None, **parameters: Any) -> None:
+    def __init__(self, components: Any = None, weights: Any = None, /, **parameters: Any) -> None:
         given = {"components": components, "weights": weights}
         super().__init__(**parameters, **{name: value for name, value in given.items() if value is not None})
 
@@ -115,8 +115,12 @@ class MixtureSource(Source):
 
     @property
     def ergodic(self) -> bool:  # type: ignore[override]
-        """All components write one law, and it is ergodic; components not known to be equal count as different."""
+        """All components are known to write one law, and it is ergodic."""
         return len(self._distinct) == 1 and self._distinct[0][1].ergodic
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        return self._distinct[0][1].period if self.ergodic else None
 
     @property
     def fingerprint(self) -> str:
@@ -219,6 +223,11 @@ class MixtureSource(Source):
         """The direct sum of the components' machines."""
         machines = [as_edges(part, f"components[{i}]") for i, part in enumerate(self.components)]
         return direct_sum(machines, self.component_probabilities.tolist())
+
+    @property
+    def rounded_form(self) -> bool:
+        """Products of weights were rounded in `finite_form`."""
+        return any(form_is_rounded(part) for part in self.components)
 
     @cached_property
     def _as_one_machine(self) -> EdgeMachine:

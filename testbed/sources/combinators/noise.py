@@ -14,6 +14,8 @@ from testbed.sources.machine import MachineSource
 from testbed.sources.machine_algebra import edge_list, edges_from_list, invariant_law
 from testbed.sources.source import AnySource, Floats, source
 
+MAX_ENTRIES = 2**26
+
 
 @source("noisy")
 class NoisySource(MachineSource):
@@ -43,7 +45,7 @@ class NoisySource(MachineSource):
     channel: ArrayInput = Field(None, description="p(y | x), (V, W)")
     erasure: float | None = Field(None, ge=0, le=1, description="probability of the extra symbol; None: there is none")
 
-    def __init__(self, component: Any = None, **parameters: Any) -> None:
+    def __init__(self, component: Any = None, /, **parameters: Any) -> None:
         if component is not None:
             parameters["component"] = component
         super().__init__(**parameters)
@@ -68,7 +70,13 @@ class NoisySource(MachineSource):
         for name in ("noise", "channel"):
             if getattr(self, name) is not None:
                 check_rows(getattr(self, name), name)
-        as_edges(self.component)  # what is no machine is refused now
+        edges, _ = as_edges(self.component)  # what is no machine is refused now
+        outputs = size if self.channel is None else self.channel.shape[1]
+        if size * outputs > MAX_ENTRIES or edges.weights.size * outputs > MAX_ENTRIES:
+            raise ConfigError(
+                f"component: {edges.weights.size} edges over {size} symbols, each seen as {outputs}, are more than the"
+                " 2^26 transitions that are kept"
+            )
         return self
 
     @classmethod

@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from testbed.core import Truth
-from testbed.sources.as_machine import as_edges, period
-from testbed.sources.combinators.streams import check_streams, check_vocab_size, common_lengths
+from testbed.core import Truth, UndefinedError
+from testbed.sources.as_machine import as_edges
+from testbed.sources.combinators.streams import (
+    check_streams,
+    check_vocab_size,
+    common_lengths,
+    form_is_rounded,
+    require_stationary,
+)
 from testbed.sources.machine_algebra import Machine, invariant_law, tensor_product
+from testbed.sources.periods import have_ergodic_product
 from testbed.sources.randomness import derive_seed, in_range
 from testbed.sources.source import (
     AnySource,
@@ -40,7 +47,8 @@ class ProductSource(Source):
     factor: p(x | past) = prod_i p_i(x_i | past_i). Truths are of the components' kinds; brackets add, and standard
     errors add linearly.
 
-    A product of ergodic streams whose periods share a factor is not ergodic: their relative phase stays.
+    A product of ergodic streams whose periods share a factor is not ergodic: their relative phase stays. A component
+    that is not stationary leaves position_losses and the rate; h_l, E and laws given `context` are refused.
 
     >>> from testbed.sources import IIDSource
     >>> round(ProductSource(IIDSource([0.5, 0.5]), IIDSource([0.9, 0.1])).entropy_rate().value, 6)
@@ -49,7 +57,7 @@ class ProductSource(Source):
 
     components: tuple[AnySource, ...] = Field(description="sources that score every position")
 
-    def __init__(self, *components: Any, **parameters: Any) -> None:
+    def __init__(self, /, *components: Any, **parameters: Any) -> None:
         if components:
             single = len(components) == 1 and isinstance(components[0], list | tuple)
             parameters["components"] = components[0] if single else components
@@ -85,9 +93,19 @@ class ProductSource(Source):
 
     @cached_property
     def ergodic(self) -> bool:  # type: ignore[override]
-        """Every component is, and the periods of their states (where they are finite machines) are coprime."""
-        periods = [period(component) for component in self.components]
-        return all(component.ergodic for component in self.components) and math.lcm(*periods) == math.prod(periods)
+        """Every component is, and their periods are pairwise coprime; True only where that is known."""
+        return all(component.ergodic for component in self.components) and have_ergodic_product(self._periods)
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """The product of the components' periods."""
+        if not self.ergodic or None in self._periods:
+            return None
+        return math.prod(period for period in self._periods if period)
+
+    @cached_property
+    def _periods(self) -> list[int | None]:
+        return [component.period for component in self.components]
 
     @property
     def fingerprint(self) -> str:
@@ -101,6 +119,11 @@ class ProductSource(Source):
         for part, component in zip(machines[1:], self.components[1:], strict=True):
             whole = tensor_product(whole, part, component.vocab_size)
         return whole[0], invariant_law(*whole)
+
+    @property
+    def rounded_form(self) -> bool:
+        """Products of weights were rounded in `finite_form`."""
+        return len(self.components) > 1 or form_is_rounded(self.components[0])
 
     # -- tokens
     def encode(self, parts: Sequence[Tokens]) -> Tokens:
@@ -136,6 +159,8 @@ class ProductSource(Source):
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:
         """(N, L, V): the outer product of the components' laws, each given the same context."""
         tokens = check_tokens(tokens, self.vocab_size, context)
+        if context is not None:
+            require_stationary(self, "context")
         at = check_positions(positions, tokens.shape[1])
         require_law_memory(len(tokens), len(at), self.vocab_size)
         law = np.ones((len(tokens), len(at), 1))
@@ -148,6 +173,8 @@ class ProductSource(Source):
     def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
         """(N, L): the sum over the components; no (N, L, V) array over the composed symbols is made."""
         tokens = check_tokens(tokens, self.vocab_size, context)
+        if context is not None:
+            require_stationary(self, "context")
         result = np.zeros(tokens.shape)
         for component, part in zip(self.components, self.decode(tokens), strict=True):
             result += component.log_probs(part, context)
@@ -162,19 +189,37 @@ class ProductSource(Source):
 
     def conditional_entropies(self, max_context: int) -> Truth:
         """h_l = sum_i h_l^i."""
+        require_stationary(self, "h_l")
         return self._sum(lambda component: component.conditional_entropies(max_context))
 
     def block_entropies(self, max_length: int) -> Truth:
         """H(n) = sum_i H^i(n)."""
+        require_stationary(self, "H(n)")
         return self._sum(lambda component: component.block_entropies(max_length))
 
     def position_losses(self, length: int) -> Truth:
         return self._sum(lambda component: component.position_losses(length))
 
     def entropy_rate(self) -> Truth:
-        """h = sum_i h^i."""
+        """h = sum_i h^i, the limit of H(n) / n."""
         return self._sum(lambda component: component.entropy_rate())
 
     def excess_entropy(self) -> Truth:
         """E = sum_i E^i."""
+        require_stationary(self, "E")
         return self._sum(lambda component: component.excess_entropy())
+
+    def statistical_complexity(self) -> Truth:
+        """C_mu = sum_i C_mu^i: two pasts have the same future if and only if the components' pasts have.
+
+        As minimal as the components' own. Raises UndefinedError where one of them knows no C_mu.
+        """
+        require_stationary(self, "C_mu")
+        return self._sum(_statistical_complexity)
+
+
+def _statistical_complexity(component: Source) -> Truth:
+    known: Callable[[], Truth] | None = getattr(component, "statistical_complexity", None)
+    if known is None:
+        raise UndefinedError(f"C_mu: the causal states of the component {component.type_name} are not known")
+    return known()

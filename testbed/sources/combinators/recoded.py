@@ -39,7 +39,7 @@ class RecodedSource(DelegatingSource):
     component: AnySource = Field(description="any source for a permutation, a finite machine or chain for lumping")
     map: tuple[int, ...] = Field(min_length=1, description="new symbol of each symbol; 0 .. W - 1, all of them used")
 
-    def __init__(self, component: Any = None, **parameters: Any) -> None:
+    def __init__(self, component: Any = None, /, **parameters: Any) -> None:
         if component is not None:
             parameters["component"] = component
         super().__init__(**parameters)

@@ -1,7 +1,7 @@
 """Several machines, of which one writes at a time and a hidden chain says which."""
 
 import math
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -12,8 +12,12 @@ from testbed.sources.combinators.streams import check_streams
 from testbed.sources.dyadic import check_rows
 from testbed.sources.edges import Edges
 from testbed.sources.machine import MachineSource
-from testbed.sources.machine_algebra import Machine, check_edge_count, edge_list, edges_from_list
+from testbed.sources.machine_algebra import Machine, check_edge_count, edge_list, edges_from_list, invariant_law
 from testbed.sources.source import AnySource, Floats, Tokens, source
+from testbed.sources.stationary import closed_classes, stationary_law
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @source("regime_switching")
@@ -32,6 +36,7 @@ class RegimeSwitchingSource(MachineSource):
 
     One machine of p(x, s' | s), quantised to 2^-32. Stationary law: rho_r pi_r(s), or rho_r prod_k pi_k(s_k), with rho
     that of the regimes and pi of the components (computed from the quantised machine, of which this is true to 2^-32).
+    Periodic components that keep their states may stay in step for ever: this law says how likely each phase is.
     Longer dwell times at equal rho raise burstiness and leave h_0 as it is.
     """
 
@@ -42,7 +47,7 @@ class RegimeSwitchingSource(MachineSource):
     )
     memory: Literal["restart", "keep"] = Field("restart", description="what an interrupted component remembers")
 
-    def __init__(self, components: Any = None, **parameters: Any) -> None:
+    def __init__(self, components: Any = None, /, **parameters: Any) -> None:
         if components is not None:
             parameters["components"] = components
         super().__init__(**parameters)
@@ -72,6 +77,13 @@ class RegimeSwitchingSource(MachineSource):
             check_rows(self.switches, "switches")
             if np.diag(self.switches).any():
                 raise ConfigError("switches: the diagonal must be zero; how long a regime stays is `dwell`")
+        groups = closed_classes(self._sparse_regimes)
+        if len(groups) > 1:
+            listed = ", ".join(str(regimes.tolist()) for regimes in groups)
+            raise ConfigError(
+                f"switches: the regimes {listed} are never left for one another, so no single law of the regimes is"
+                " stationary; connect them by switches of positive probability and a finite dwell"
+            )
         return self
 
     @classmethod
@@ -87,6 +99,7 @@ class RegimeSwitchingSource(MachineSource):
             cls([chain, chain], dwell=4.0),
             cls([chain, *coins], dwell=3.0, switches=[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]),
             cls(coins, dwell=1.0),
+            cls([MarkovSource([[0.0, 1.0], [1.0, 0.0]]), coins[0]], dwell=1.0, memory="keep"),
         ]
 
     @property
@@ -109,11 +122,25 @@ class RegimeSwitchingSource(MachineSource):
         switches = switches / switches.sum(axis=1, keepdims=True)
         return np.diag(1.0 - leaving) + leaving[:, None] * switches
 
+    @property
+    def _sparse_regimes(self) -> "csr_array":
+        from scipy.sparse import csr_array
+
+        return csr_array(self.regime_matrix)
+
     def _machines(self) -> list[Machine]:
         return [as_edges(component) for component in self.components]
 
     def _make_edges(self) -> Edges:
         return self._restarting() if self.memory == "restart" else self._keeping()
+
+    def _make_initial(self) -> Floats:
+        if self.memory == "restart":
+            return super()._make_initial()
+        law = stationary_law(self._sparse_regimes)
+        for _, part in self._machines():
+            law = np.outer(law, part).ravel()
+        return invariant_law(self.edges, law)
 
     def _restarting(self) -> Edges:
         machines, matrix = self._machines(), self.regime_matrix

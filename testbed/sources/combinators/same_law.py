@@ -7,6 +7,7 @@ import numpy as np
 
 from testbed.core import ConfigError
 from testbed.sources.as_machine import as_edges
+from testbed.sources.combinators.streams import form_is_rounded
 from testbed.sources.machine_algebra import Machine, same_process
 from testbed.sources.source import Source
 
@@ -21,6 +22,7 @@ class Part(NamedTuple):
     source: Source
     fingerprint: str
     machine: Machine | None
+    rounded: bool
 
     @classmethod
     def of(cls, source: Source) -> "Part":
@@ -28,18 +30,19 @@ class Part(NamedTuple):
             machine = as_edges(source)
         except ConfigError:
             machine = None
-        return cls(source, source.fingerprint, machine)
+        return cls(source, source.fingerprint, machine, form_is_rounded(source))
 
 
 def same_law(left: Part, right: Part) -> bool | None:
     """True for equal fingerprints and for finite machines that agree on every word; False where words of some length
-    have different probabilities; None where neither is known."""
+    have different probabilities; None where neither is known. Of machines that were quantised anew only agreement
+    counts."""
     if left.fingerprint == right.fingerprint:
         return True
     if left.machine is not None and right.machine is not None:
         found = same_process(left.machine, right.machine, left.source.vocab_size)
-        if found is not None:
-            return found
+        if found or (found is False and not (left.rounded or right.rounded)):
+            return found  # forms that differ by their rounding alone say nothing
     return False if _short_words_differ(left.source, right.source) else None
 
 

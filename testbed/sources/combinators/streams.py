@@ -33,6 +33,20 @@ def check_vocab_size(vocab_size: int, parameter: str) -> None:
         raise ConfigError(f"{parameter}: {vocab_size} composed symbols are too many; at most 2^31")
 
 
+def form_is_rounded(source: Source) -> bool:
+    """Whether the weights of its `finite_form` are products that were quantised anew: its law only up to 2^-32."""
+    return bool(getattr(source, "rounded_form", False))
+
+
+def require_stationary(source: Source, what: str) -> None:
+    """Raise UndefinedError for a composed source with a component that is not stationary."""
+    if not source.stationary:
+        raise UndefinedError(
+            f"{what}: {source.type_name} has a component that is not stationary. At an unknown time the component would"
+            " be another process, and so would what is made of it; known are position_losses(length) and entropy_rate"
+        )
+
+
 def common_lengths(components: Sequence[Source], up_to: int) -> list[int]:
     """The lengths that all components write."""
     return sorted(set.intersection(*(set(component.lengths(up_to)) for component in components)))
@@ -56,8 +70,7 @@ def predict_by_windows(
     require_law_memory(n_sequences, len(at), source.vocab_size)
     if context is None:
         return law(tokens, at)
-    if not source.stationary:
-        raise UndefinedError(f"context: {source.type_name} is not stationary, so a law at an unknown time has no sense")
+    require_stationary(source, "context")
     result = np.empty((n_sequences, len(at), source.vocab_size))
     whole = [column for column, t in enumerate(at) if t <= context]
     if whole:

@@ -38,7 +38,7 @@ class TemperedSource(DelegatingSource):
     entropy_rate_: float | None = Field(None, alias="entropy_rate", ge=0, description="wanted rate, nats a token")
     inverse_temperature: PositiveFloat | None = Field(None, le=1e6, description="b, given instead of a rate")
 
-    def __init__(self, component: Any = None, **parameters: Any) -> None:
+    def __init__(self, component: Any = None, /, **parameters: Any) -> None:
         if component is not None:
             parameters["component"] = component
         super().__init__(**parameters)
@@ -79,8 +79,9 @@ class TemperedSource(DelegatingSource):
         if isinstance(self.component, DyadicChain):
             kernel = self._temper_chain(self.component.kernel)
             return MarkovSource(weights=quantise(kernel).astype(np.float64))
-        edges, _ = as_edges(self.component)
-        return EdgeMachine(given=self._temper_edges(edges), vocab_size=self.component.vocab_size)
+        edges, law = as_edges(self.component)
+        tempered = self._temper_edges(edges, law)
+        return EdgeMachine(given=tempered, law=invariant_law(tempered, law), vocab_size=self.component.vocab_size)
 
     def _temper_chain(self, kernel: Floats) -> Floats:
         if self.inverse_temperature is not None:
@@ -88,7 +89,7 @@ class TemperedSource(DelegatingSource):
         assert self.entropy_rate_ is not None
         return temper_to_rate(kernel, self.entropy_rate_)
 
-    def _temper_edges(self, edges: Edges) -> Edges:
+    def _temper_edges(self, edges: Edges, state_law: Floats) -> Edges:
         """Rows of the edge table tempered; an edge is a symbol, since the machine is unifilar."""
 
         def with_rows(rows: Floats) -> Edges:
@@ -96,7 +97,7 @@ class TemperedSource(DelegatingSource):
 
         def rate_of(rows: Floats) -> float:
             tempered = with_rows(rows)
-            law = invariant_law(tempered, np.ones(len(rows)))
+            law = invariant_law(tempered, state_law)
             mass = tempered.weights / float(TOTAL_WEIGHT)
             logs = np.log(mass, out=np.zeros_like(mass), where=mass > 0)
             return float(-(law @ (mass * logs).sum(axis=1)))

@@ -112,15 +112,26 @@ class FiniteDeterministicSource(Source):
         return self.start == "cycle" or len(self.recurrent) == len(self.successors)
 
     @cached_property
-    def ergodic(self) -> bool:  # type: ignore[override]
-        """The recurrent states, those with equal futures merged, form one cycle."""
+    def _cycle(self) -> tuple[int, int]:
+        """The recurrent states, those with equal futures merged: length of a cycle of theirs, and their number."""
         classes = self._refinement[1]
         kinds = np.unique(classes[self.recurrent])
         following = dict(zip(classes[self.recurrent], classes[self.successors[self.recurrent]], strict=True))
         length, here = 1, following[kinds[0]]
         while here != kinds[0]:
             length, here = length + 1, following[here]
-        return length == len(kinds)
+        return length, len(kinds)
+
+    @property
+    def ergodic(self) -> bool:  # type: ignore[override]
+        """The recurrent states, those with equal futures merged, form one cycle."""
+        length, n_kinds = self._cycle
+        return length == n_kinds
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """The length of the one cycle: its states are told apart in the end."""
+        return self._cycle[0] if self.stationary and self.ergodic else None
 
     @property
     def fingerprint(self) -> str:

@@ -9,12 +9,14 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from testbed.core import Truth
+from testbed.core import Truth, UndefinedError
 from testbed.sources.bits import LN2, binary_entropy
+from testbed.sources.correlations import check_lags
 from testbed.sources.randomness import in_range, random_words
 from testbed.sources.source import Floats, Source, Tokens, check_positions, check_tokens, require_law_memory, source
 
 REGISTER_STREAM = 16
+MAX_LAG = 2**62
 
 
 @source("lfsr")
@@ -73,6 +75,11 @@ class ShiftRegisterSource(Source):
         return not self.zero_state and self._is_primitive
 
     @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """2^n - 1 registers in one cycle."""
+        return 2**self.n_bits - 1 if self.ergodic else None
+
+    @property
     def _is_primitive(self) -> bool:
         """The step has order 2^n - 1: it is the identity after that many, and not after a (2^n - 1) / p, p prime."""
         period = 2**self.n_bits - 1
@@ -122,6 +129,20 @@ class ShiftRegisterSource(Source):
     def excess_entropy(self) -> Truth:
         """E, the logarithm of the number of registers, exact."""
         return Truth.exact(math.log(2**self.n_bits - (not self.zero_state)))
+
+    def two_point(self, lags: int | Sequence[int]) -> Truth:
+        """kappa(m) = (P(x_t = x_(t-m)) - sum p^2) / (1 - sum p^2) at these lags, exact.
+
+        x_t + x_(t-m) is a sum of bits of the register: none, and 0 always, where m steps lead back to the start, and
+        kappa = 1; else 0 for half of the 2^n registers, and kappa = 0. The register of zeros is in that half: without
+        it kappa = -1 / (2^n - 2).
+        """
+        wanted = check_lags(lags, MAX_LAG)
+        if self.n_bits == 1 and not self.zero_state:
+            raise UndefinedError("the two-point correlation of a constant stream is 0 / 0")
+        apart = 0.0 if self.zero_state else -1.0 / (2**self.n_bits - 2)
+        returned = np.array([self._is_identity(int(m)) for m in wanted.ravel()], dtype=bool).reshape(wanted.shape)
+        return Truth.exact(np.where(returned, 1.0, apart))
 
     # -- prediction
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:

@@ -43,7 +43,7 @@ class HiddenMarkovSource(MachineSource):
     emissions: ArrayInput = Field(None, description="p(x | s), (S, V), beside matrix; left out: the states are seen")
     initial: ArrayInput = Field(None, description="invariant law of the first state, (S,); left out: the stationary")
 
-    def __init__(self, transitions: Any = None, **parameters: Any) -> None:
+    def __init__(self, transitions: Any = None, /, **parameters: Any) -> None:
         if transitions is not None:
             parameters["transitions"] = transitions
         super().__init__(**parameters)

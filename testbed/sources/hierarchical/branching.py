@@ -9,6 +9,7 @@ and `outside` turns it, with a belief about the node itself, into a belief about
 likelihood (..., V) of a symbol given the leaves seen below it; a child none of whose leaves are seen is passed over.
 """
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 
 from testbed.sources.randomness import TOTAL, choose
 from testbed.sources.source import Floats
+
+Integers = NDArray[np.object_]
+"""Python integers of any size, for laws that must be told apart exactly."""
 
 
 class Branching(ABC):
@@ -61,6 +65,24 @@ class Branching(ABC):
     @abstractmethod
     def weights_bytes(self) -> bytes:
         """Everything that determines the children, for the fingerprint."""
+
+    # -- in integers
+    @abstractmethod
+    def independent_children(self, node: list[int]) -> list[int] | None:
+        """The law of a child of independent nodes that have the law `node`, both as integer weights, if all children
+        are independent and have one law; else None."""
+
+    @abstractmethod
+    def child_sums(self, values: Integers, child: int) -> Integers:
+        """(V,): 2^32 sum_x p(child = x | node) values[x]."""
+
+    @abstractmethod
+    def pair_sums(self, left_values: Integers, right_values: Integers, left: int, right: int) -> Integers:
+        """(V,): 2^64 sum_x,y p(child `left` = x, child `right` = y | node) left_values[x] right_values[y]."""
+
+
+def _in_lowest_terms(weights: list[int]) -> Integers:
+    return np.array(weights, dtype=object) // math.gcd(*weights)
 
 
 class RuleBranching(Branching):
@@ -109,6 +131,29 @@ class RuleBranching(Branching):
     def weights_bytes(self) -> bytes:
         return self.children.astype("<i8").tobytes() + self.weights.astype("<i8").tobytes()
 
+    def independent_children(self, node: list[int]) -> list[int] | None:
+        """Tuples are all different, so theirs is a product law if every one that occurs has its product's weight."""
+        chances = np.outer(_in_lowest_terms(node), _in_lowest_terms(self.weights.tolist())).ravel()
+        occurs = chances > 0
+        chances, tuples = chances[occurs], self._flat[occurs]
+        laws = np.zeros((self.n_children, self.vocab_size), dtype=object)
+        for law, symbols in zip(laws, tuples.T, strict=True):
+            np.add.at(law, symbols, chances)
+        if (laws != laws[0]).any():
+            return None
+        scale = int(chances.sum()) ** (self.n_children - 1)
+        same = all(
+            chance * scale == math.prod(laws[0][symbols]) for chance, symbols in zip(chances, tuples, strict=True)
+        )
+        return laws[0].tolist() if same else None
+
+    def child_sums(self, values: Integers, child: int) -> Integers:
+        return np.asarray(values[self.children[:, :, child]] @ self.weights.astype(object))
+
+    def pair_sums(self, left_values: Integers, right_values: Integers, left: int, right: int) -> Integers:
+        both = left_values[self.children[:, :, left]] * right_values[self.children[:, :, right]]
+        return np.asarray(both @ self.weights.astype(object) * TOTAL)
+
 
 class ChannelBranching(Branching):
     """Every child is drawn from row a of one channel, weights (V, V) over 2^32, independently of the others."""
@@ -148,3 +193,14 @@ class ChannelBranching(Branching):
     @property
     def weights_bytes(self) -> bytes:
         return self.weights.astype("<i8").tobytes()
+
+    def independent_children(self, node: list[int]) -> list[int] | None:
+        """Rows of nodes that occur are one: else siblings have their node in common."""
+        rows = self.weights[np.array(node, dtype=object) > 0]
+        return None if (rows != rows[0]).any() else [int(weight) for weight in rows[0]]
+
+    def child_sums(self, values: Integers, child: int) -> Integers:
+        return np.asarray(self.weights.astype(object) @ values)
+
+    def pair_sums(self, left_values: Integers, right_values: Integers, left: int, right: int) -> Integers:
+        return np.asarray(self.child_sums(left_values, left) * self.child_sums(right_values, right))

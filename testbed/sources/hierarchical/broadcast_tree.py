@@ -60,6 +60,8 @@ class BroadcastTree(TreeSource):
     @cached_property
     def channel_weights(self) -> NDArray[np.int64]:
         """(V, V) integer weights over 2^32 of the child, a row for each parent."""
+        if self.theta == 0:  # rows rounded alike, so that tokens are independent whatever V is
+            return quantise(np.full((self.vocab_size, self.vocab_size), 1.0 / self.vocab_size))
         share = max(0.0, (1.0 - self.theta) / self.vocab_size)
         stay = 1.0 - (self.vocab_size - 1) * share
         channel = np.full((self.vocab_size, self.vocab_size), share)

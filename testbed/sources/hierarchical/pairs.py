@@ -7,10 +7,11 @@ import numpy as np
 from testbed.core import ConfigError, ResourceError, Truth
 from testbed.sources.hierarchical.branching import Branching
 from testbed.sources.hierarchical.tree import Tree
-from testbed.sources.randomness import in_range
+from testbed.sources.randomness import TOTAL, in_range, random_words
 from testbed.sources.source import Floats
 
 MAX_ENTRIES = 2**24
+BORDER_SEED = 0x626F_7264
 
 
 def child_law(branching: Branching, child: int) -> Floats:
@@ -83,18 +84,32 @@ def _matches_below(tree: Tree, laws: list[Floats], level: int, lag: int) -> Floa
     return total
 
 
-def border_contrasts(tree: Tree) -> dict[int, float]:
-    """For each prime factor p of s: how much leaves T / p - 1 and T / p of a tree differ in law from the last leaf of a
-    tree and the first of the next, max |p(x, y) - last(x) first(y)|."""
-    s, v = tree.n_children, tree.vocab_size
-    last, first = np.eye(v), np.eye(v)  # p(last or first leaf | node)
-    for level in tree.levels[:0:-1]:
-        last, first = child_law(level, s - 1) @ last, child_law(level, 0) @ first
-    top = tree.levels[0]
-    apart = np.outer(tree.root @ child_law(top, s - 1) @ last, tree.root @ child_law(top, 0) @ first)
+def independent_leaves(tree: Tree) -> bool:
+    """Whether the leaves are independent and of one law; decided on the integer weights, level by level.
+
+    Levels of one kind only, as trees here have them: siblings that depend on each other through a channel hand that on
+    to their leaves, and where rules determine the parent, independent leaves have independent parents.
+    """
+    law: list[int] | None = [int(weight) for weight in tree.root_weights]
+    for level in tree.levels:
+        if law is None:
+            return False
+        law = level.independent_children(law)
+    return law is not None
+
+
+def borders_differ(tree: Tree) -> dict[int, bool]:
+    """For each prime factor p of s: whether leaves T / p - 1 and T / p of a tree are seen to differ in law from the
+    last leaf of a tree and the first of the next, p(x, y) from last(x) first(y).
+
+    The two laws are compared by the means of one product of functions f(x) g(y), in integers: unequal means are proof,
+    and for laws that differ the means do but for one choice of f and g in 2^31.
+    """
+    s = tree.n_children
+    last, first = (words.astype(object) for words in random_words(2, tree.vocab_size, BORDER_SEED))
+    for level in tree.levels[:0:-1]:  # values of a node: means over the last or the first leaf under it
+        last, first = level.child_sums(last, s - 1), level.child_sums(first, 0)
+    top, root = tree.levels[0], tree.root_weights.astype(object)
+    apart = (root @ top.child_sums(last, s - 1)) * (root @ top.child_sums(first, 0))
     primes = [p for p in range(2, s + 1) if s % p == 0 and all(p % q for q in range(2, p))]
-    found = {}
-    for p in primes:
-        children = np.tensordot(tree.root, pair_law(top, s // p - 1, s // p), axes=1)
-        found[p] = float(np.abs(last.T @ children @ first - apart).max())
-    return found
+    return {p: TOTAL * (root @ top.pair_sums(last, first, s // p - 1, s // p)) != apart for p in primes}

@@ -16,7 +16,7 @@ from testbed.sources.dyadic import quantise
 from testbed.sources.hierarchical.branching import Branching
 from testbed.sources.hierarchical.filter import TreeFilter
 from testbed.sources.hierarchical.losses import Losses, tree_losses, window_losses
-from testbed.sources.hierarchical.pairs import border_contrasts, two_point
+from testbed.sources.hierarchical.pairs import borders_differ, independent_leaves, two_point
 from testbed.sources.hierarchical.tree import Tree
 from testbed.sources.hierarchical.unknown_position import (
     START_STREAM,
@@ -80,6 +80,13 @@ class TreeSource(Source):
     def stationary(self) -> bool:  # type: ignore[override]
         """The law of a stretch of tokens does not depend on where it is taken."""
         return self.phase == "random"
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """At a random phase T, which is a multiple where the position cannot be told; 1 for independent tokens."""
+        if not self.stationary:
+            return None
+        return 1 if independent_leaves(self.tree) else self.tree_length
 
     @property
     def tree_length(self) -> int:
@@ -242,8 +249,8 @@ class TreeSource(Source):
         ln T of it.
         """
         self._require_few_leaves(self.tree_length)
-        if self.entropy_rate().upper >= math.log(self.vocab_size) - 1e-12:
-            return Truth.exact(0.0)  # independent uniform tokens
+        if independent_leaves(self.tree):
+            return Truth.exact(0.0)
         shared = sum_truths([self._losses(one, self.tree_length).ramp for one in (self.tree, self.tree.mirrored())])
         worth = math.log(self.tree_length)
         if self._position_is_told():
@@ -260,8 +267,8 @@ class TreeSource(Source):
         neither pairs of neighbours nor losses T / p apart differ."""
         losses = self._losses(self.tree, self.tree_length).positions
         return all(
-            contrast > 1e-9 or (losses.kind == "exact" and np.ptp(losses.lower.reshape(prime, -1), axis=0).max() > 1e-9)
-            for prime, contrast in border_contrasts(self.tree).items()
+            differ or (losses.kind == "exact" and np.ptp(losses.lower.reshape(prime, -1), axis=0).max() > 1e-9)
+            for prime, differ in borders_differ(self.tree).items()
         )
 
     def two_point(self, lags: int | Sequence[int]) -> Truth:

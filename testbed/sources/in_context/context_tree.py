@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from testbed.core import Truth, UndefinedError
 from testbed.predictors.context_tree import context_tree_law, context_tree_weighting
 from testbed.sources.in_context.dirichlet_entropies import expected_binary_chain_rate, expected_entropy
-from testbed.sources.in_context.drawn_chains import dirichlet_rows, enumerable, enumerated_losses, mean_rate
+from testbed.sources.in_context.drawn_chains import enumerable, enumerated_losses, mean_rate
 from testbed.sources.in_context.trees import Branching, branching_weight, tree_rows
 from testbed.sources.in_context.urn import Ratio, check_urns, sample_urns
 from testbed.sources.randomness import in_range
@@ -160,16 +160,12 @@ class ContextTreeSource(Source):
         return self._drawn_rate()
 
     def _drawn_rate(self) -> Truth:
-        n_contexts, concentration, drawn = self.vocab_size**self.depth, float(self.alpha), 0
-
-        def draw(rng: np.random.Generator, n: int) -> Floats:
-            nonlocal drawn
-            leaves = self.trees(n, TRUTH_SEED, drawn)
-            drawn += n
-            rows = dirichlet_rows(rng, concentration, (n, n_contexts), self.vocab_size)
-            return np.take_along_axis(rows, leaves[:, :, None].astype(np.int64), axis=1)
-
-        return mean_rate(draw, n_contexts, self.vocab_size)
+        return mean_rate(
+            self.vocab_size,
+            self.vocab_size**self.depth,
+            float(self.alpha),
+            trees=lambda n, first: self.trees(n, TRUTH_SEED, first),
+        )
 
     def excess_entropy(self) -> Truth:
         """Infinite: at least V - 1 parameters are learnt without end."""

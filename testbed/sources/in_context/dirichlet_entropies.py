@@ -35,16 +35,35 @@ def urn_entropies(vocab_size: int, concentration: Fraction, max_context: int) ->
     return np.log(np.arange(max_context + 1) + vocab_size * a) - means
 
 
+def count_entropies(vocab_size: int, concentration: Fraction, max_context: int) -> Floats:
+    """H(counts of the symbols after l draws of the urn), l = 0 .. max_context. Time O(max_context^2).
+
+    P(counts) = l! / (V a)_l prod_x (a)_(n_x) / n_x!, and every n_x is beta-binomial (a, (V - 1) a).
+
+    >>> urn = count_entropies(2, Fraction(1), 3)  # uniform on 0 .. l: ln(l + 1)
+    >>> np.exp(urn).round(9).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    a, i = float(concentration), np.arange(max_context)
+    laws = BetaBinomial(max_context, a, (vocab_size - 1) * a)
+    total = np.append(0.0, np.cumsum(np.log((vocab_size * a + i) / (1 + i))))
+    means = [float(laws.law(l) @ laws.first[: l + 1]) for l in range(max_context + 1)]
+    return np.maximum(total - vocab_size * np.array(means), 0.0)
+
+
 class BetaBinomial:
-    """P(n of l draws), proportional to (a)_n / n! (b)_(l-n) / (l-n)!, with rising factorials; a table for all l."""
+    """P(n of l draws), proportional to (a)_n / n! (b)_(l-n) / (l-n)!, with rising factorials; a table for all l.
+
+    first  (largest + 1,) ln (a)_n / n!
+    """
 
     def __init__(self, largest: int, a: float, b: float) -> None:
         i = np.arange(largest)
-        self._first, self._second = (np.append(0.0, np.cumsum(np.log((c + i) / (1 + i)))) for c in (a, b))
+        self.first, self._second = (np.append(0.0, np.cumsum(np.log((c + i) / (1 + i)))) for c in (a, b))
 
     def law(self, l: int) -> Floats:
         """(l + 1,)."""
-        logs = self._first[: l + 1] + self._second[l::-1]
+        logs = self.first[: l + 1] + self._second[l::-1]
         law = np.exp(logs - logs.max())
         return law / law.sum()
 

@@ -13,11 +13,12 @@ from testbed.core import Truth, UndefinedError
 from testbed.predictors.grouping import context_groups, earlier_counts, earlier_symbols
 from testbed.sources.in_context.binary_chain import MAX_LENGTH, binary_chain_losses
 from testbed.sources.in_context.dirichlet_entropies import (
+    count_entropies,
     expected_binary_chain_rate,
     expected_entropy,
     urn_entropies,
 )
-from testbed.sources.in_context.drawn_chains import dirichlet_rows, enumerable, enumerated_losses, mean_rate
+from testbed.sources.in_context.drawn_chains import enumerable, enumerated_losses, mean_rate
 from testbed.sources.in_context.urn import Ratio, check_urns, sample_urns, urn_laws
 from testbed.sources.randomness import in_range
 from testbed.sources.sampled_truth import sampled_position_losses
@@ -170,12 +171,18 @@ class DirichletMarkovSource(Source):
             return Truth.exact(expected_entropy(self.vocab_size, float(self.alpha)))
         if self.vocab_size == 2 and self.order == 1:
             return Truth.exact(expected_binary_chain_rate(self.alpha))
-        n_contexts = self.vocab_size**self.order
+        return mean_rate(self.vocab_size, self.vocab_size**self.order, float(self.alpha))
 
-        def draw(rng: np.random.Generator, n: int) -> Floats:
-            return dirichlet_rows(rng, float(self.alpha), (n, n_contexts), self.vocab_size)
-
-        return mean_rate(draw, n_contexts, self.vocab_size)
+    def state_entropies(self, max_context: int) -> Truth:
+        """S(l) for l = 0 .. max at order 0, exact: the entropy of the counts, the Bayes state after l tokens; ln(l + 1)
+        for V = 2 and a = 1, without bound. Refused at orders >= 1."""
+        max_context = in_range("max_context", max_context, MAX_CONTEXT)
+        if not self.stationary:
+            raise UndefinedError(
+                f"S(l): the state of {self.type_name} at order {self.order} is the counts of all transitions, whose law"
+                " has no closed form; it is known at order 0"
+            )
+        return Truth.exact(count_entropies(self.vocab_size, self.alpha, max_context))
 
     def excess_entropy(self) -> Truth:
         """Infinite: the loss approaches its limit as V^k (V - 1) / (2 t)."""

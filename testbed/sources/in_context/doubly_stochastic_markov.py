@@ -10,7 +10,7 @@ from pydantic import Field
 
 from testbed.core import Truth
 from testbed.predictors.grouping import earlier_symbols
-from testbed.sources.in_context.dirichlet_entropies import expected_entropy, urn_entropies
+from testbed.sources.in_context.dirichlet_entropies import count_entropies, expected_entropy, urn_entropies
 from testbed.sources.in_context.urn import MAX_TOTAL, START_STREAM, TOKEN_STREAM, Ratio, sample_urns, urn_laws
 from testbed.sources.randomness import in_range
 from testbed.sources.source import (
@@ -115,6 +115,12 @@ class DoublyStochasticMarkovSource(Source):
     def entropy_rate(self) -> Truth:
         """h = psi(V a + 1) - psi(a + 1), exact."""
         return Truth.exact(expected_entropy(self.vocab_size, float(self.alpha)))
+
+    def state_entropies(self, max_context: int) -> Truth:
+        """S(l) for l = 0 .. max, exact: the uniform last token and, independent of it, the counts of l - 1 steps."""
+        max_context = in_range("max_context", max_context, MAX_CONTEXT)
+        counts = count_entropies(self.vocab_size, self.alpha, max_context - 1) if max_context else np.empty(0)
+        return Truth.exact(np.concatenate([[0.0], np.log(self.vocab_size) + counts]))
 
     def excess_entropy(self) -> Truth:
         """Infinite: h_l - h falls as (V - 1) / (2 l)."""

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from testbed.sources.chain import check_size
+from testbed.sources.chain import MAX_TABLE_ENTRIES, check_size
 from testbed.sources.in_context.drawn_mixture import DrawnMixture
 from testbed.sources.markov import MarkovSource
 from testbed.sources.randomness import derive_seed
@@ -35,6 +35,11 @@ class MarkovMixtureSource(DrawnMixture):
     @model_validator(mode="after")
     def _check(self) -> Self:
         check_size(self.vocab_size_, self.order)
+        entries = self.n_chains * self.vocab_size_ ** (self.order + 1)
+        if entries > MAX_TABLE_ENTRIES:
+            raise ValueError(
+                f"n_chains: {self.n_chains} such chains have {entries} transitions, over the limit of 2^26"
+            )
         return self
 
     @classmethod

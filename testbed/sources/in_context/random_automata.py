@@ -9,6 +9,8 @@ from testbed.sources.in_context.random_automaton import RandomAutomatonSource
 from testbed.sources.randomness import derive_seed
 from testbed.sources.source import Source, source
 
+MAX_EDGES = 2**20
+
 
 @source("random_automata")
 class RandomAutomataSource(DrawnMixture):
@@ -37,6 +39,9 @@ class RandomAutomataSource(DrawnMixture):
     def _check(self) -> Self:
         if self.n_edges > self.vocab_size_:
             raise ValueError(f"n_edges: given {self.n_edges}, at most vocab_size = {self.vocab_size_} can differ")
+        edges = self.n_automata * self.n_states * self.n_edges
+        if edges > MAX_EDGES:
+            raise ValueError(f"n_automata: {self.n_automata} such automata have {edges} edges, over the limit of 2^20")
         return self
 
     @classmethod

@@ -1,6 +1,7 @@
 """Dependence at chosen lags: noisy copies and parities, staircases made of them, recall at a told distance."""
 
 from testbed.sources.lags.gf2 import primitive_taps
+from testbed.sources.lags.lag_chain import LagChainSource
 from testbed.sources.lags.linear_lag import LinearLagSource
 from testbed.sources.lags.noisy_copy import NoisyCopySource
 from testbed.sources.lags.noisy_xor import NoisyXorSource
@@ -9,6 +10,7 @@ from testbed.sources.lags.staircase import StaircaseSource
 from testbed.sources.lags.staircase_design import PowerLaw
 
 __all__ = [
+    "LagChainSource",
     "LinearLagSource",
     "NoisyCopySource",
     "NoisyXorSource",

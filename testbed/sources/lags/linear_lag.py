@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from testbed.core import Truth
+from testbed.core import ConfigError, Truth
 from testbed.sources.bits import entropy
 from testbed.sources.dyadic import quantise
+from testbed.sources.edges import Edges
 from testbed.sources.lags.two_point import recursion_certificate, recursion_two_point
+from testbed.sources.machine_algebra import Machine
 from testbed.sources.randomness import TOTAL, choose, in_range, random_words
 from testbed.sources.source import (
     Floats,
@@ -26,6 +28,7 @@ from testbed.sources.source import (
 )
 
 NOISE_STREAM, START_STREAM = 2, 3
+MAX_STATES, MAX_EDGES = 2**12, 2**20  # of the stream as a machine
 
 
 class LinearLagSource(Source):
@@ -82,12 +85,35 @@ class LinearLagSource(Source):
         """
         if np.count_nonzero(self.noise_weights) > 1:
             return True
-        return self.noise_weights[0] == 0 and self.taps in ((1,), (2,))
+        return bool(self.noise_weights[0] == 0 and self.taps in ((1,), (2,)))
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """1 where the noise can do more than one thing, since all characters die out; else the one cycle's 2^b."""
+        if not self.ergodic:
+            return None
+        return 1 if np.count_nonzero(self.noise_weights) > 1 else 2**self.max_lag
 
     @property
     def fingerprint(self) -> str:
         head = f"linear lag:{self.vocab_size}:{self.taps}:".encode()
         return hashlib.sha256(head + self.noise_weights.astype("<i8").tobytes()).hexdigest()
+
+    def finite_form(self) -> Machine:
+        """The machine on the last b tokens, the oldest first in base V; ConfigError above 4096 states or 2^20 edges."""
+        n_states = self.vocab_size**self.max_lag if self.max_lag <= 12 else MAX_STATES + 1
+        if n_states > MAX_STATES or n_states * self.vocab_size > MAX_EDGES:
+            raise ConfigError(
+                f"taps: the last {self.max_lag} tokens over {self.vocab_size} symbols have too many values; at most"
+                f" {MAX_STATES} are written as a machine"
+            )
+        state = np.arange(n_states)
+        total = sum(state // self.vocab_size ** (tap - 1) % self.vocab_size for tap in self.taps)
+        symbols = (np.asarray(total)[:, None] + np.arange(self.vocab_size)) % self.vocab_size
+        successors = (state[:, None] * self.vocab_size + symbols) % n_states
+        weights = np.tile(self.noise_weights, (n_states, 1))
+        edges = Edges(symbols.astype(np.int32), successors.astype(np.int32), weights)
+        return edges, np.full(n_states, 1.0 / n_states)
 
     # -- truths
     def conditional_entropies(self, max_context: int) -> Truth:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -39,7 +39,8 @@ class SelectorLagSource(BitQuerySource):
         step          tau = max_lag always
 
     for l < max_lag = K, and 0 from there on: the tail beyond K stands at K, in truth and sampler alike. Then q is
-    rounded to 2^-32. `from_profile` takes any curve. Bits farther back than K help nobody (LAG0: irrelevant context).
+    rounded to 2^-32. `h_profile` (or `from_profile`) takes any curve; what is stored is the law found for it. Bits
+    farther back than K help nobody (LAG0: irrelevant context).
 
     The state before the selector is known has the entropy ln 2 min(l, K).
 
@@ -53,6 +54,24 @@ class SelectorLagSource(BitQuerySource):
     exponent: float | None = Field(None, gt=0, description="of the power law")
     scale: float | None = Field(None, gt=0, description="of the exponential law, in bits of context")
     probabilities: ArrayInput = Field(None, description="law q_1 .. q_K of the distance, in place of a named one")
+    h_profile: tuple[float, ...] | None = Field(
+        None, description="wanted curve h_0 = ln 2 >= h_1 >= ..., nats, in place of a law of the distance"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_profile(cls, values: Any) -> Any:
+        """The law and the noise in the place of an `h_profile`, so that both ways give one content key."""
+        if not isinstance(values, dict) or values.get("h_profile") is None:
+            return values
+        for name in ("law", "probabilities", "max_lag", "exponent", "scale"):
+            if values.get(name) is not None:
+                raise ValueError(f"{name}: given beside an h_profile, which says the law; give one of the two")
+        q, noise = profile_law(values["h_profile"], values.get("noise"))
+        return {name: value for name, value in values.items() if name != "h_profile"} | {
+            "probabilities": q,
+            "noise": noise,
+        }
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -96,22 +115,8 @@ class SelectorLagSource(BitQuerySource):
         >>> SelectorLagSource.from_profile([LN2, LN2, 0.5 * LN2, 0.0]).question_law
         array([0. , 0.5, 0.5])
         """
-        start, drops = read_profile(h_profile)
-        end = start - math.fsum(drops.values())
-        if abs(start - LN2) > 1e-9:
-            raise ConfigError(f"h_profile: starts at {start:.9g}; the target is a fair bit, h_0 = ln 2 = {LN2:.9g}")
-        if noise is None:
-            noise = noise_of_drop(LN2 - max(end, 0.0))
-        floor = float(binary_entropy(noise))
-        if end < floor - 1e-9:
-            raise ConfigError(f"noise: the curve ends at {end:.9g}, below H_2({noise}) = {floor:.9g}; lower the noise")
-        q = np.zeros(len(h_profile))
-        for lag, drop in drops.items():
-            q[lag - 1] = drop
-        q[-1] = max(0.0, end - floor) if end - floor > 1e-9 else 0.0
-        if not q.any():
-            q[0] = 1.0  # the curve is flat: noise 1/2, any law of the distance does
-        return cls(probabilities=np.trim_zeros(q, "b") / q.sum(), noise=noise)
+        given: dict[str, Any] = {"h_profile": h_profile} | ({} if noise is None else {"noise": noise})
+        return cls(**given)
 
     @property
     def largest_lag(self) -> int:
@@ -148,5 +153,30 @@ class SelectorLagSource(BitQuerySource):
         The entropy of what a Bayesian keeps before the selector is known; 0 for noise 1/2, when nothing is worth it.
         """
         context = in_range("context", context, 2**40)
-        useful = np.count_nonzero(self.question_weights[:context]) if self.noise_weights[0] != 2**31 else 0
-        return Truth.exact(LN2 * useful)
+        return self.state_entropies(min(context, self.largest_lag))[-1]
+
+    def state_entropies(self, max_context: int) -> Truth:
+        """(max + 1,) `state_entropy` after l = 0 .. max bits, exact."""
+        lengths = np.arange(in_range("max_context", max_context, 2**40) + 1)
+        asked = (self.question_weights > 0) & (self.noise_weights[0] != 2**31)
+        return Truth.exact(LN2 * np.append(0, np.cumsum(asked))[np.minimum(lengths, self.largest_lag)])
+
+
+def profile_law(h_profile: Sequence[float], noise: float | None) -> tuple[Floats, float]:
+    """The law (K,) of the distance and the noise that have this curve; see `SelectorLagSource.from_profile`."""
+    start, drops = read_profile(h_profile)
+    end = start - math.fsum(drops.values())
+    if abs(start - LN2) > 1e-9:
+        raise ConfigError(f"h_profile: starts at {start:.9g}; the target is a fair bit, h_0 = ln 2 = {LN2:.9g}")
+    if noise is None:
+        noise = noise_of_drop(LN2 - max(end, 0.0))
+    floor = float(binary_entropy(noise))
+    if end < floor - 1e-9:
+        raise ConfigError(f"noise: the curve ends at {end:.9g}, below H_2({noise}) = {floor:.9g}; lower the noise")
+    q = np.zeros(len(h_profile))
+    for lag, drop in drops.items():
+        q[lag - 1] = drop
+    q[-1] = max(0.0, end - floor) if end - floor > 1e-9 else 0.0
+    if not q.any():
+        q[0] = 1.0  # the curve is flat: noise 1/2, any law of the distance does
+    return np.trim_zeros(q, "b") / q.sum(), noise

@@ -2,27 +2,30 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from testbed.core import Truth
+from testbed.sources.correlations import check_lags
 from testbed.sources.iid import IIDSource
+from testbed.sources.lags.lag_chain import LagChainSource
 from testbed.sources.lags.linear_lag import LinearLagSource
 from testbed.sources.lags.noisy_copy import NoisyCopySource
 from testbed.sources.lags.noisy_xor import NoisyXorSource
 from testbed.sources.lags.staircase_design import (
     MAX_COMPONENTS,
     PowerLaw,
+    check_marginal,
     design_staircase,
     smallest_uncorrelated_degree,
     uncorrelated_taps,
 )
-from testbed.sources.lags.two_point import MAX_LAG, check_lags
+from testbed.sources.lags.two_point import MAX_LAG
 from testbed.sources.randomness import derive_seed, in_range
 from testbed.sources.source import (
     Floats,
@@ -44,14 +47,18 @@ class StaircaseSource(Source):
 
         h_n = sum_j (ln 2 [n < b_j] + H_2(e_j) [n >= b_j]),   h = sum_j H_2(e_j),   E = sum_j b_j (ln 2 - H_2(e_j))
 
-    exactly, for the noises as kept over 2^32. Lag 0 is an independent bit that is 1 with probability e_j.
+    exactly, for the noises as kept over 2^32. Lag 0 is an independent bit that is 1 with probability e_j. `marginals`
+    bias bits with a lag, so that a curve may start anywhere: such a bit is a `lag_chain` with P(1) = m_j, copied but
+    for fresh draws with probability 2 e_j, and H_2(m_j) and (1 - m_j) H_2(2 e_j m_j) + m_j H_2(2 e_j (1 - m_j)) take
+    the places of ln 2 and H_2(e_j) above.
 
     `correlation` dials the two-point correlation without touching h_n: "copy" has kappa_j(m b_j) = (1 - 2 e_j)^m; "off"
     takes parities whose two-point correlation stays within `tolerance` up to the lag `horizon`, and is refused where
     the degree b_j is too small for that. (A parity's correlation is never off at all lags: it returns where its
     recursion does.)
 
-    `StaircaseSource.design` finds lags and noises for a wanted curve.
+    `h_profile` (or `StaircaseSource.design`) finds lags, noises and marginals for a wanted curve; what is stored is
+    what was found.
 
     >>> staircase = StaircaseSource(lags=(1, 4), noises=(0.0, 0.25))
     >>> staircase.conditional_entropies(4).value / math.log(2)
@@ -62,14 +69,36 @@ class StaircaseSource(Source):
 
     lags: tuple[int, ...] = Field(min_length=1, max_length=MAX_COMPONENTS, description="lag b_j of each bit; 0: none")
     noises: tuple[float, ...] = Field(description="flip probability e_j of each bit")
+    marginals: tuple[float, ...] | None = Field(
+        None, description="P(1) of each bit, strictly between 0 and 1; left out, and at lag 0: 1/2"
+    )
+    h_profile: tuple[float, ...] | PowerLaw | None = Field(
+        None, description="wanted curve h_0, h_1, ..., nats, or a power law, in place of lags, noises and marginals"
+    )
     correlation: Literal["copy", "off"] = Field("copy", description="copies, or parities without two-point correlation")
     horizon: int = Field(1024, ge=1, le=MAX_LAG, description="lags up to which correlation is judged")
     tolerance: float = Field(0.01, ge=0, le=1, description="largest two-point correlation that counts as off")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _design(cls, values: Any) -> Any:
+        """Lags, noises and marginals in the place of an `h_profile`, so that both ways give one content key."""
+        if not isinstance(values, dict) or values.get("h_profile") is None:
+            return values
+        for name in ("lags", "noises", "marginals"):
+            if values.get(name) is not None:
+                raise ValueError(f"{name}: given beside an h_profile, which finds them; give one of the two")
+        wanted = values["h_profile"]
+        wanted = PowerLaw(**wanted) if isinstance(wanted, Mapping) else wanted
+        found = design_staircase(wanted, biased=values.get("correlation", "copy") == "copy")
+        kept = {name: value for name, value in values.items() if name != "h_profile"}
+        return kept | {"lags": found.lags, "noises": found.noises, "marginals": found.marginals}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(self.noises) != len(self.lags):
-            raise ValueError(f"noises: given {len(self.noises)} for {len(self.lags)} lags; give one for each")
+        for name, given in (("noises", self.noises), ("marginals", self._marginals)):
+            if len(given) != len(self.lags):
+                raise ValueError(f"{name}: given {len(given)} for {len(self.lags)} lags; give one for each")
         for j, (lag, noise) in enumerate(zip(self.lags, self.noises, strict=True)):
             if not 0 <= lag <= 2**20:
                 raise ValueError(f"lags: component {j} is given {lag}, must lie in 0 .. {2**20}")
@@ -80,12 +109,18 @@ class StaircaseSource(Source):
                     f"noises: component {j} of lag 0 is given {noise}; an independent bit is 1 with a probability"
                     " strictly between 0 and 1"
                 )
+            check_marginal(j, lag, noise, self._marginals[j], self.correlation == "off")
         if self.correlation == "off":
             for j, one in self._lagged.items():
                 self._check_correlation(j, one)
         return self
 
-    def _check_correlation(self, j: int, component: LinearLagSource) -> None:
+    @property
+    def _marginals(self) -> tuple[float, ...]:
+        return (0.5,) * len(self.lags) if self.marginals is None else self.marginals
+
+    def _check_correlation(self, j: int, component: LinearLagSource | LagChainSource) -> None:
+        assert isinstance(component, LinearLagSource)
         found = float(component.correlation_certificate(self.horizon).upper)
         if found > self.tolerance:
             degree = smallest_uncorrelated_degree(float(component.noise_law[1]), self.horizon, self.tolerance)
@@ -103,6 +138,8 @@ class StaircaseSource(Source):
             cls(lags=(2, 2), noises=(0.0, 0.0)),
             cls(lags=(1, 2), noises=(1.0, 1.0)),
             cls(lags=(0,), noises=(0.25,)),
+            cls(lags=(2, 0, 1), noises=(0.2, 0.1, 0.0), marginals=(0.1, 0.5, 0.75)),
+            cls.design([0.6, 0.6, 0.5]),
         ]
 
     @classmethod
@@ -116,29 +153,37 @@ class StaircaseSource(Source):
         """A staircase with the wanted curve h_0, h_1, ..., nats, flat beyond its last entry; or a `PowerLaw`.
 
         Where the curve falls by d at index l stand ceil(d / ln 2) bits of lag l and equal noise; what remains of h_0 is
-        in independent bits. The curve is met but for the rounding of the noises to 2^-32, 1e-10 nats a bit or so; at
-        most 3e-9, and 6e-9 for a noise below 2^-32.
+        in independent bits. Where h_0 is less than ln 2 for each of those, they are biased (not with correlation off).
+        The curve is met but for the rounding of the noises to 2^-32, 1e-10 nats a bit or so; at most 3e-9, and 6e-9 for
+        a noise below 2^-32.
 
-        Raises ConfigError for a curve that increases (naming the index) or that no independent bits have, and, with
-        correlation off, where a degree is too small for `tolerance` and `horizon` (naming the smallest that would do).
+        Raises ConfigError for a curve that increases (naming the index) or takes more than 16 bits, and, with
+        correlation off, where fair bits start too high or a degree is too small for `tolerance` and `horizon` (naming
+        the smallest that would do).
 
         >>> ln2 = math.log(2)
         >>> StaircaseSource.design([1.5 * ln2, 1.5 * ln2, 0.5 * ln2]).lags
         (2, 0)
+        >>> StaircaseSource.design([0.6, 0.6, 0.5]).conditional_entropies(3).value.round(6).tolist()
+        [0.6, 0.6, 0.5, 0.5]
         """
-        found = design_staircase(h_profile)
-        return cls(lags=found.lags, noises=found.noises, correlation=correlation, horizon=horizon, tolerance=tolerance)
+        rest = {"correlation": correlation, "horizon": horizon, "tolerance": tolerance}
+        given: dict[str, Any] = {"h_profile": h_profile, **rest}
+        return cls(**given)
 
     # -- components
     @cached_property
-    def _lagged(self) -> dict[int, LinearLagSource]:
+    def _lagged(self) -> dict[int, LinearLagSource | LagChainSource]:
         """The bits that have a lag, by their number."""
-        made: dict[int, LinearLagSource] = {}
-        for j, (lag, noise) in enumerate(zip(self.lags, self.noises, strict=True)):
+        made: dict[int, LinearLagSource | LagChainSource] = {}
+        for j, (lag, noise, m) in enumerate(zip(self.lags, self.noises, self._marginals, strict=True)):
             if lag and self.correlation == "off":
                 made[j] = NoisyXorSource(taps=uncorrelated_taps(lag), noise=noise)
-            elif lag:
+            elif lag and m == 0.5:
                 made[j] = NoisyCopySource(lag=lag, noise=noise)
+            elif lag:
+                p, q = 2 * noise * m, 2 * noise * (1 - m)
+                made[j] = LagChainSource(lag=lag, p=p, q=q, marginal=m if noise == 0 else None)
         return made
 
     @cached_property
@@ -157,8 +202,15 @@ class StaircaseSource(Source):
     @property
     def ergodic(self) -> bool:  # type: ignore[override]
         """Every bit is, and at most one of them is a cycle (two cycles, of 2 or 4 states, would keep their phase)."""
-        cycles = sum(one.noise_weights[0] == 0 for one in self._lagged.values())
-        return all(one.ergodic for one in self.components) and cycles <= 1
+        fair = [one for one in self._lagged.values() if isinstance(one, LinearLagSource)]
+        cycles = sum(one.noise_weights[0] == 0 for one in fair)
+        return bool(all(one.ergodic for one in self.components) and cycles <= 1)
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """That of the one bit that is a cycle, if there is one."""
+        periods = [one.period for one in self.components if one.period != 1]
+        return None if len(periods) > 1 or not self.ergodic else periods[0] if periods else 1
 
     @property
     def fingerprint(self) -> str:
@@ -167,20 +219,20 @@ class StaircaseSource(Source):
 
     # -- truths
     def conditional_entropies(self, max_context: int) -> Truth:
-        """h_n = sum_j (ln 2 [n < b_j] + H_2(e_j) [n >= b_j]), exact."""
+        """h_n, the sum of the bits' own, exact: ln 2 or, if biased, H_2(m_j) for n < b_j, their rate from there on."""
         max_context = in_range("max_context", max_context, 2**40)
         return Truth.exact(sum(one.conditional_entropies(max_context).lower for one in self.components))
 
     def entropy_rate(self) -> Truth:
-        """h = sum_j H_2(e_j), exact."""
+        """h, the sum of the bits' rates, exact."""
         return Truth.exact(math.fsum(float(one.entropy_rate().lower) for one in self.components))
 
     def excess_entropy(self) -> Truth:
-        """E = sum_j b_j (ln 2 - H_2(e_j)), exact."""
+        """E, the sum of the bits' own, exact."""
         return Truth.exact(math.fsum(float(one.excess_entropy().lower) for one in self.components))
 
     def component_two_points(self, lags: int | Sequence[int]) -> Truth:
-        """(J, ...): kappa_j(m) of each bit at these lags, exact; E[s_t s_(t-m)] for bits s = +-1."""
+        """(J, ...): kappa_j(m) of each bit at these lags, exact; the correlation of x_t and x_(t-m)."""
         wanted = check_lags(lags, MAX_LAG)
         independent = (wanted == 0).astype(np.float64)
         kappas = [
@@ -192,12 +244,10 @@ class StaircaseSource(Source):
         """kappa(m) = (P(x_t = x_(t-m)) - s) / (1 - s) of the token, exact, with s = P(x = y) for independent tokens.
 
         Bits are independent:  P(x_t = x_(t-m)) = prod_j (s_j + (1 - s_j) kappa_j(m)),  s = prod_j s_j,  s_j = 1/2 but
-        for an independent bit, where it is e^2 + (1 - e)^2.
+        for a bit that is 1 with another probability m, where it is m^2 + (1 - m)^2.
         """
-        same = np.array([1.0 if j not in self._lagged else 0.5 for j in range(len(self.lags))])
-        for j in np.flatnonzero(same == 1.0):
-            law = self.components[j].predict(np.zeros((1, 1), dtype=np.uint8))[0, 0]
-            same[j] = law @ law
+        laws = [one.predict(np.zeros((1, 1), dtype=np.uint8))[0, 0] for one in self.components]
+        same = np.array([law @ law for law in laws])
         kappas = self.component_two_points(lags).lower
         column = same.reshape(-1, *[1] * (kappas.ndim - 1))
         matches = np.prod(column + (1.0 - column) * kappas, axis=0)
@@ -206,7 +256,7 @@ class StaircaseSource(Source):
     def correlation_certificate(self, horizon: int | None = None) -> Truth:
         """max |kappa_j(m)| over the bits and m = 1 .. horizon (the source's own if left out), exact.
 
-        It bounds the token's |kappa| as well: where all |kappa_j| <= c, so is |prod (1 + kappa_j) - 1| / (2^J - 1).
+        It bounds the token's |kappa| as well: where all |kappa_j| <= c, so is a mean of their products.
         """
         horizon = self.horizon if horizon is None else horizon
         found = [float(one.correlation_certificate(horizon).upper) for one in self._lagged.values()]

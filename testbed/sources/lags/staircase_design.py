@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from testbed.core import Config, ConfigError
-from testbed.sources.bits import LN2
+from testbed.sources.bits import LN2, binary_entropy
 from testbed.sources.lags.gf2 import MAX_PRIMITIVE_DEGREE, primitive_taps
 from testbed.sources.lags.two_point import impulse_response
 
@@ -55,43 +55,62 @@ class PowerLaw(Config):
 
 @dataclass(frozen=True)
 class Staircase:
-    """Component j has the lag lags[j] and the noise noises[j]; lag 0 is an independent bit."""
+    """Component j has the lag lags[j], the noise noises[j] and is 1 with probability marginals[j]; lag 0 is an
+    independent bit, 1 with probability noises[j]. marginals is None where all bits with a lag are fair."""
 
     lags: tuple[int, ...]
     noises: tuple[float, ...]
+    marginals: tuple[float, ...] | None = None
 
 
-def design_staircase(wanted: Sequence[float] | PowerLaw) -> Staircase:
-    """Lags and noises with  h_n = sum_j (ln 2 [n < b_j] + H_2(e_j) [n >= b_j])  equal to the curve wanted.
+def design_staircase(wanted: Sequence[float] | PowerLaw, biased: bool = True) -> Staircase:
+    """Lags, noises and marginals with  h_n = sum_j (H_2(m_j) [n < b_j] + h_j [n >= b_j])  equal to the curve wanted.
 
-    Raises ConfigError for a curve that increases, naming the index, and for one out of reach: every drop takes at least
-    one bit, and k bits start at k ln 2.
+    Bits are fair where the curve starts high enough, at ln 2 for each of them; else they are biased, if they may be:
+    with drops d_j they can start anywhere from d_j to ln 2, and all start at one share of that way.
+
+    Raises ConfigError for a curve that increases, naming the index, for one that takes too many bits, and, where bits
+    must be fair, for one that starts too low.
     """
     if isinstance(wanted, PowerLaw):
         start, drops = wanted.start, dict(zip(wanted.lags, wanted.drops, strict=True))
     else:
         start, drops = read_profile(wanted)
-    lags: list[int] = []
-    noises: list[float] = []
-    for lag, drop in drops.items():
-        n = _n_bits(drop)
-        lags += [lag] * n
-        noises += [noise_of_drop(drop / n)] * n
-    spare = start - len(lags) * LN2
-    if spare < -ROUNDING:
+    steps = [(lag, drop / _n_bits(drop)) for lag, drop in drops.items() for _ in range(_n_bits(drop))]
+    spare = start - len(steps) * LN2
+    if spare < -ROUNDING and not biased:
         raise ConfigError(
-            f"h_profile: out of reach; its drops at lags {sorted(set(lags))} take {len(lags)} bits, which start at"
-            f" {len(lags)} ln 2 = {len(lags) * LN2:.6f} nats, but h_0 is {start:.6f}; raise the curve by at least"
-            f" {-spare:.6f} or let it fall at fewer lags"
+            f"h_profile: out of reach; its drops at lags {sorted(drops)} take {len(steps)} bits, which start at"
+            f" {len(steps)} ln 2 = {len(steps) * LN2:.6f} nats, but h_0 is {start:.6f}; raise the curve by at least"
+            f" {-spare:.6f}, let it fall at fewer lags, or leave correlation at copy, which may bias the bits"
         )
-    n_bits = len(lags) + math.ceil(spare / LN2 - ROUNDING)
+    n_bits = len(steps) + max(0, math.ceil(spare / LN2 - ROUNDING))
     if not 1 <= n_bits <= MAX_COMPONENTS:
         raise ConfigError(f"h_profile: takes {n_bits} bits a token, must be 1 .. {MAX_COMPONENTS}; h_0 is {start:.6g}")
+    lags = [lag for lag, _ in steps]
+    if spare < -ROUNDING:
+        total = math.fsum(drop for _, drop in steps)
+        share = max(0.0, start - total) / (len(steps) * LN2 - total)
+        bits = [_biased_bit(drop + share * (LN2 - drop), drop) for _, drop in steps]
+        return Staircase(tuple(lags), tuple(noise for noise, _ in bits), tuple(marginal for _, marginal in bits))
+    noises = [noise_of_drop(drop) for _, drop in steps]
     while spare > ROUNDING:  # what no lag explains is in independent bits
         lags.append(0)
         noises.append(noise_of_drop(LN2 - spare if spare < LN2 - ROUNDING else 0.0))
         spare -= LN2
     return Staircase(tuple(lags), tuple(noises))
+
+
+def _biased_bit(start: float, drop: float) -> tuple[float, float]:
+    """Noise e and marginal m <= 1/2 of a bit whose entropy falls from `start` = H_2(m) by `drop`; by bisection of e:
+    p = 2 e m, q = 2 e (1 - m)  and  (1 - m) H_2(p) + m H_2(q) = start - drop."""
+    m = noise_of_drop(LN2 - start)
+    low, high = 0.0, 0.5
+    for _ in range(60 if start - drop > ROUNDING / 10 else 0):
+        middle = (low + high) / 2
+        rate = (1 - m) * binary_entropy(2 * middle * m) + m * binary_entropy(2 * middle * (1 - m))
+        low, high = (middle, high) if rate < start - drop else (low, middle)
+    return low, m
 
 
 def read_profile(wanted: Sequence[float]) -> tuple[float, dict[int, float]]:
@@ -128,6 +147,23 @@ def noise_of_drop(drop: float) -> float:
         gain = sum((1 + x) * math.log1p(x) for x in (2 * middle, -2 * middle) if x > -1) / 2
         low, high = (middle, high) if gain < drop else (low, middle)
     return 0.5 - high
+
+
+def check_marginal(j: int, lag: int, noise: float, marginal: float, uncorrelated: bool) -> None:
+    """Refuse a marginal that component j cannot have: a biased bit is copied but for fresh draws of chance 2 e."""
+    if not 0 < marginal < 1:
+        raise ValueError(f"marginals: component {j} is given {marginal}, must lie strictly between 0 and 1")
+    if marginal == 0.5:
+        return
+    if lag == 0:
+        raise ValueError(f"marginals: component {j} of lag 0 is given {marginal}; its noise is its bias, leave 0.5")
+    if uncorrelated:
+        raise ValueError(f"marginals: component {j} is given {marginal}; with correlation off bits are fair, give 0.5")
+    if 2 * noise * max(marginal, 1 - marginal) > 1:
+        raise ValueError(
+            f"noises: component {j} of marginal {marginal} is given {noise}, must be at most"
+            f" 1 / (2 max(m, 1 - m)) = {0.5 / max(marginal, 1 - marginal):.6g}"
+        )
 
 
 @lru_cache

@@ -1,10 +1,6 @@
-"""Two-point correlations, exactly: of linear recursions over Z_V by characters, of Markov chains by advancing them.
+"""Two-point correlations of linear recursions over Z_V, exactly, by characters.
 
-For a stationary stream whose tokens have the law p,
-
-    kappa(m) = (P(x_t = x_(t-m)) - sum p^2) / (1 - sum p^2),
-
-1 for copies, 0 for independent tokens; for fair bits s = +-1 it is E[s_t s_(t-m)].
+For the definition of kappa see `testbed.sources.correlations`; for fair bits s = +-1 it is E[s_t s_(t-m)].
 """
 
 import math
@@ -14,17 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core import ConfigError, ResourceError, Truth, UndefinedError
-from testbed.sources.chain import DyadicChain
-from testbed.sources.randomness import in_range
+from testbed.core import Truth
+from testbed.sources.correlations import check_lags
 from testbed.sources.source import Floats, token_dtype
-from testbed.sources.stationary import advance
 
 MAX_LAG = 2**22
 """The longest lag for which a recursion is run through."""
-
-MAX_CHAIN_LAG = 2**14
-"""The longest lag through which a chain is advanced."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +25,6 @@ class Return:
 
     period: int
     amplitudes: NDArray[np.complex128]
-
-
-def check_lags(lags: int | Sequence[int], largest: int) -> NDArray[np.int64]:
-    """Lags as an array of the shape given, each 0 .. largest. Raises ConfigError, or ResourceError for longer ones."""
-    array = np.asarray(lags)
-    if array.dtype.kind not in "ui" and array.size:
-        raise ConfigError(f"lags: given {lags!r}, must be integers")
-    for lag in array.ravel():
-        in_range("lags", int(lag), 2**63 - 1)
-    if array.size and int(array.max()) > largest:
-        raise ResourceError(f"lags: given {array.max()}; two-point correlations are computed up to lag {largest}")
-    return array.astype(np.int64)
 
 
 def impulse_response(taps: Sequence[int], vocab_size: int, length: int) -> NDArray[np.unsignedinteger]:
@@ -131,28 +110,3 @@ def recursion_certificate(taps: Sequence[int], noise: Floats, horizon: int) -> f
     if not lags:
         return 0.0
     return float(np.abs(np.asarray(recursion_two_point(taps, noise, lags).value)).max())
-
-
-def chain_two_point(chain: DyadicChain, lags: int | Sequence[int]) -> Truth:
-    """kappa at these lags, exact: for each symbol a, the stationary law of the contexts that end in a is advanced.
-
-    Raises UndefinedError where one symbol has probability one.
-    """
-    wanted = check_lags(lags, MAX_CHAIN_LAG)
-    vocab_size = chain.vocab_size
-    rows = chain.kernel.reshape(-1, vocab_size)
-    symbols = chain.stationary_law.reshape(-1) @ rows
-    same = float(symbols @ symbols)
-    if same >= 1.0:
-        raise UndefinedError("the two-point correlation of a constant stream is 0 / 0")
-    matches = np.full(int(wanted.max(initial=0)) + 1, same)
-    matches[0] = 1.0
-    if chain.order > 0:
-        matches[1:] = 0.0
-        last = np.arange(len(rows)) % vocab_size
-        for symbol in range(vocab_size):
-            law = np.where(last == symbol, chain.stationary_law.reshape(-1), 0.0)
-            for lag in range(1, len(matches)):
-                law = advance(law, rows)
-                matches[lag] += law[last == symbol].sum()
-    return Truth.exact((matches[wanted] - same) / (1.0 - same))

@@ -112,6 +112,13 @@ class SparseParitySource(BitQuerySource):
         rows = (self.tasks[t] for t in np.flatnonzero(solved & (self.question_weights > 0)))
         return Truth.exact(LN2 * rank(sum(1 << bit for bit in task) for task in rows))
 
+    def state_entropies(self, max_context: int) -> Truth:
+        """(max + 1,) `state_entropy` after l = 0 .. max bits, exact."""
+        lengths = np.arange(in_range("max_context", max_context, 2**40) + 1)
+        steps = np.unique(np.append(0, self.depths[self.depths < NEVER]))  # it rises at these alone
+        entropies = np.array([float(self.state_entropy(int(depth)).lower) for depth in steps])
+        return Truth.exact(entropies[np.searchsorted(steps, lengths, side="right") - 1])
+
     def shown_entropy(self, context: int) -> Truth:
         """S_ntp(l) = h_0 - h_l, exact: what the next token shows of the state."""
         solved = self.depths <= in_range("context", context, NEVER - 1)

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from testbed.core import ArrayInput, Truth, UndefinedError
 from testbed.core.config import load_array
+from testbed.sources.correlations import check_lags
 from testbed.sources.dyadic import check_rows, quantise
-from testbed.sources.lags.two_point import check_lags
 from testbed.sources.power_law.copying import MAX_TWO_POINT, cold_copies, correlations, stationary_copies
 from testbed.sources.randomness import choose, in_range
 from testbed.sources.sampled_truth import law_entropies, sampled_position_losses

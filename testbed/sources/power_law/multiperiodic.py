@@ -103,6 +103,11 @@ class MultiperiodicSource(Source):
         return True
 
     @property
+    def period(self) -> int | None:  # type: ignore[override]
+        """prod pi_r, the length of the one cycle of phases: all of them are seen in the end."""
+        return math.prod(self.periods) if self.ergodic else None
+
+    @property
     def frequencies(self) -> Floats:
         """(V,) the share of each symbol, (1 / pi_r) prod_{s<r} (1 - 1 / pi_s)."""
         taken = 1 / np.array(self.periods)

@@ -1,5 +1,6 @@
 """Renewal processes: the time since the last event is all the memory there is, and it has no bound."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar, Self
@@ -9,9 +10,9 @@ from pydantic import Field, model_validator
 
 from testbed.core import ArrayInput, Truth, UndefinedError
 from testbed.sources.bits import binary_entropy
+from testbed.sources.correlations import check_lags
 from testbed.sources.dyadic import check_rows, quantise
 from testbed.sources.edges import Edges
-from testbed.sources.lags.two_point import check_lags
 from testbed.sources.machine import MachineSource
 from testbed.sources.randomness import in_range
 from testbed.sources.sampled_truth import law_entropies
@@ -79,6 +80,11 @@ class RenewalSource(MachineSource):
     @property
     def ergodic(self) -> bool:  # type: ignore[override]
         return True
+
+    @cached_property
+    def period(self) -> int:  # type: ignore[override]
+        """The greatest common divisor of all gaps that happen."""
+        return math.gcd(*(np.flatnonzero((self.hazard_weights > 0) & (self.survival > 0)) + 1).tolist())
 
     @cached_property
     def hazard_weights(self) -> Floats:
@@ -167,8 +173,12 @@ class RenewalSource(MachineSource):
         terms = -self.age_law * np.log(self.age_law, out=np.zeros_like(self.age_law), where=self.age_law > 0)
         older = np.append(self._later, 0.0)
         logs = np.log(older, out=np.zeros_like(older), where=older > 0)
-        entropies = np.concatenate([[0.0], np.cumsum(terms)]) - older * logs
+        entropies = np.concatenate([[0.0], np.cumsum(terms)]) - older * logs + 0.0  # never -0.0
         return Truth.exact(np.maximum.accumulate(entropies)[np.minimum(np.arange(max_context + 1), len(terms))])
+
+    def state_entropies(self, max_context: int) -> Truth:
+        """S(l) for l = 0 .. max: `age_entropies` under the name that all sources with a Bayes state share."""
+        return self.age_entropies(max_context)
 
     def two_point(self, lags: int | Sequence[int]) -> Truth:
         """Correlation of x_0 and x_m at these lags, exact: (u(m) - 1/mu) / (1 - 1/mu), u(m) = P(x_m = 1 | x_0 = 1).

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from testbed.core import Truth
+from testbed.core import Truth, UndefinedError
 from testbed.sources.bits import LN2, binary_entropy
 from testbed.sources.dyadic import quantise
 from testbed.sources.iid import zipf_law
+from testbed.sources.power_law.key_sums import power_series, santa_fe_excess
 from testbed.sources.power_law.occurrences import by_key, put_back, row_chunks
 from testbed.sources.randomness import choose, derive_seed, in_range, random_words
 from testbed.sources.source import (
@@ -29,7 +30,6 @@ from testbed.sources.source import (
 
 TOTAL = 2**32
 HALF = np.int64(2**31)
-BLOCK = 256
 KEY_STREAM, BIT_STREAM = 8, 9
 
 
@@ -96,6 +96,10 @@ class SantaFeSource(Source):
     @property
     def ergodic(self) -> bool:  # type: ignore[override]
         return self.bits != "per_sequence"
+
+    @property
+    def period(self) -> int | None:  # type: ignore[override]
+        return 1 if self.ergodic else None
 
     @cached_property
     def key_weights(self) -> NDArray[np.int64]:
@@ -170,7 +174,7 @@ class SantaFeSource(Source):
         if self.bits != "mixing":
             return Truth.exact(self.key_entropy)
         p, count = self._grouped
-        late = p * _power_series(1 - p, self._bit_entropies) + (1 - p) ** len(self._bit_entropies) * LN2
+        late = p * power_series(1 - p, self._bit_entropies) + (1 - p) ** len(self._bit_entropies) * LN2
         return Truth.exact(self.key_entropy + float(np.sum(count * p * late)))
 
     def excess_entropy(self) -> Truth:
@@ -181,7 +185,21 @@ class SantaFeSource(Source):
             return Truth.exact(self.n_keys * LN2)
         p, count = self._grouped
         ages = np.arange(1, len(self._bit_entropies) + 1)
-        return Truth.exact(float(np.sum(count * p**2 * _power_series(1 - p, ages * (LN2 - self._bit_entropies)))))
+        return Truth.exact(float(np.sum(count * p**2 * power_series(1 - p, ages * (LN2 - self._bit_entropies)))))
+
+    def state_entropies(self, max_context: int) -> Truth:
+        """S(l) = ln 2 sum_k (1 - q_k^l) for l = 0 .. max, exact: the entropy of the bits that l tokens tell, given
+        which keys they show. 0 for frozen bits; refused for mixing ones, which fade with the time since they were
+        seen."""
+        max_context = in_range("max_context", max_context, 2**40)
+        if self.bits == "mixing":
+            raise UndefinedError("S(l): the state of mixing bits holds the age of every key; its entropy is not known")
+        if self.bits == "frozen":
+            return Truth.exact(np.zeros(max_context + 1))
+        p, count = self._grouped
+        with np.errstate(divide="ignore", invalid="ignore"):  # one key alone: 0 ln 0
+            seen = [float(count @ -np.expm1(l * np.log1p(-p))) for l in range(1, max_context + 1)]
+        return Truth.exact(LN2 * np.array([0.0, *seen]))
 
     # -- prediction
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:
@@ -267,30 +285,3 @@ class SantaFeSource(Source):
         total = np.cumsum(changes, axis=1)
         before = np.take_along_axis(total, starts, axis=1) - np.take_along_axis(changes, starts, axis=1)
         return put_back(order, (total - before) % 2)
-
-
-def santa_fe_excess(probabilities: Floats, max_context: int, counts: Floats | float = 1.0) -> Floats:
-    """(max + 1,): ln 2 sum_k n_k p_k (1 - p_k)^l, the loss on bits not yet seen after l tokens.
-
-    >>> zipf = np.arange(1, 10**5) ** -2.0
-    >>> (santa_fe_excess(zipf / zipf.sum(), 10)[[1, 10]] / np.log(2)).round(3)
-    array([0.6  , 0.211])
-    """
-    mass = np.asarray(counts * probabilities, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        log_missed = np.log1p(-probabilities)
-    result = np.empty(max_context + 1)
-    result[0] = mass.sum()
-    for l in range(1, max_context + 1):
-        result[l] = np.exp(l * log_missed) @ mass
-    return LN2 * result
-
-
-def _power_series(q: Floats, coefficients: Floats) -> Floats:
-    """sum_{a=1}^{A} c_a q^(a-1) for each q (n,), by blocks of ages; no term is negative where c is not."""
-    powers = q[:, None] ** np.arange(BLOCK)
-    result = np.zeros(len(q))
-    for first in range(0, len(coefficients), BLOCK):
-        block = coefficients[first : first + BLOCK]
-        result += q**first * (powers[:, : len(block)] @ block)
-    return result

@@ -5,12 +5,13 @@ of it. Laws, entropies and samplers below all use these integers.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.core import ConfigError
+from testbed.core import ConfigError, Truth
 from testbed.sources.dyadic import check_rows, quantise
 from testbed.sources.randomness import TOTAL, random_words
 from testbed.sources.sampled_truth import law_entropies
@@ -96,6 +97,14 @@ def mixture_entropy(weight: float, first: float, second: float) -> float:
     """Entropy of weight * p + (1 - weight) * q for laws p, q on disjoint supports, from their entropies."""
     coin = float(law_entropies(np.array([weight, 1.0 - weight])))
     return coin + weight * first + (1.0 - weight) * second
+
+
+def exact_at(sampled: Truth, losses: Sequence[tuple[slice | int, float]]) -> Truth:
+    """A sampled truth (length,) whose entries at these positions are known: those values, standard error 0."""
+    mean, error = sampled.lower.copy(), sampled.standard_error.copy()
+    for at, value in losses:
+        mean[at], error[at] = value, 0.0
+    return Truth.sampled(mean, error)
 
 
 def law_fingerprint(name: str, *parts: Any) -> str:

@@ -57,7 +57,7 @@ class Fillers(Source):
     base: AnySource = Field(description="source of the informative tokens and of the tail")
     n_informative: int = Field(64, ge=0, le=2**16, description="base tokens before the tail, the same at every length")
     tail_length: int | None = Field(
-        None, ge=1, description="base tokens at the end; left out: one, or the question and the answer"
+        None, ge=1, le=2**16, description="base tokens at the end; left out: one, or the question and the answer"
     )
     placement: Literal["random", "appended"] = Field("random", description="where the fillers stand")
     marked: bool = Field(True, description="fillers are a symbol of their own; else symbols of the base")

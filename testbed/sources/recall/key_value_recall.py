@@ -16,6 +16,7 @@ from testbed.sources.recall._draws import (
     check_noise,
     coin_weight,
     coins,
+    exact_at,
     law_fingerprint,
     mixture_entropy,
     rank_law,
@@ -231,10 +232,18 @@ class KeyValueRecall(Source):
 
     # -- truths
     def position_losses(self, length: int) -> Truth:
-        """(length,) exact for distinct keys; sampled otherwise, where the number of keys shown is random."""
+        """(length,) exact for distinct keys; otherwise the number of keys shown is random, and losses of queries are
+        sampled, those of answers too if keys may be missing. Keys, values and the other answers are exact, with
+        standard error 0."""
         n = self.n_pairs(length)
         if not self.distinct:
-            return sampled_position_losses(self, length)
+            known = [
+                (slice(0, 2 * n, 2), uniform_entropy(self.n_keys)),
+                (slice(1, 2 * n, 2), uniform_entropy(self.n_values)),
+            ]
+            if self.missing_weight == 0:
+                known.append((slice(2 * n + 1, None, 2), self._answer_loss(0.0)))
+            return exact_at(sampled_position_losses(self, length), known)
         losses = np.empty(length)
         losses[0 : 2 * n : 2] = [uniform_entropy(self.n_keys - i) for i in range(n)]
         losses[1 : 2 * n : 2] = uniform_entropy(self.n_values)

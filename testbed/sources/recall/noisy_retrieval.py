@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from testbed.core import ArrayInput, ConfigError, Truth
 from testbed.sources.dyadic import check_rows, quantise
 from testbed.sources.randomness import TOTAL, choose, in_range, random_words
-from testbed.sources.recall._draws import Integers, law_fingerprint, uniform_index, uniform_law
+from testbed.sources.recall._draws import Integers, exact_at, law_fingerprint, uniform_index, uniform_law
 from testbed.sources.recall._value_query import ValueQuery
-from testbed.sources.sampled_truth import sampled_position_losses
+from testbed.sources.sampled_truth import law_entropies, sampled_position_losses
 from testbed.sources.source import Floats, Tokens, source, token_dtype
 
 SITES, SIGNAL, BACKGROUND = 4, 5, 6
@@ -153,9 +153,18 @@ class NoisyRetrieval(ValueQuery):
 
     # -- truths
     def position_losses(self, length: int) -> Truth:
-        """(length,) sampled: mean entropy of the exact law over sequences of this length."""
-        self.n_units(length)
-        return sampled_position_losses(self, length)
+        """(length,) mean entropy of the exact law over sequences of this length, sampled; but at the values, the first
+        evidence and the question, where the law is the same in all of them, it is exact (standard error 0)."""
+        n = self.n_units(length)
+        true = float(uniform_law(n)[0])
+        background, signal = self.evidence_laws
+        values, evidence = law_entropies(self.value_law), law_entropies(true * signal + (1.0 - true) * background)
+        known: list[tuple[slice | int, float]] = [
+            (slice(1, 2 * n, 2), float(values)),
+            (0, float(evidence)),
+            (2 * n, 0.0),
+        ]
+        return exact_at(sampled_position_losses(self, length), known)
 
     def entropy_rate(self) -> Truth:
         """Limit of the answer's loss as n grows, exact: the site is settled with probability f1(f0 = 0), else lost

@@ -75,6 +75,10 @@ class RepeatedBlock(Source):
         return self.vocab_size == 1
 
     @property
+    def period(self) -> int | None:  # type: ignore[override]
+        return 1 if self.ergodic else None
+
+    @property
     def blocks(self) -> range:
         """The possible lengths of the block."""
         return range(self.block_length, (self.longest_block or self.block_length) + 1)
