@@ -30,7 +30,7 @@ SOURCE = typer.Argument(metavar="CONFIG|TYPE", help="a config file with a source
 SOURCE_KEYS = typer.Argument(None, metavar="[KEY=VALUE]...", help="keys of the source, such as order=3")
 SOURCE_PLUGIN = typer.Option([], "--plugin", metavar="FILE", help="a file that registers sources; repeat for more")
 TABLE = typer.Option(None, "--table", metavar="KEY", help="where the source's table is in CONFIG, if not at source")
-MAX_CONTEXT = typer.Option(12, "--max-context", min=0, max=4096, metavar="L", help="the longest context of the table of h_l")
+MAX_CONTEXT = typer.Option(12, "--max-context", min=0, max=4096, metavar="L", help="longest context of the h_l table")
 
 
 @app.command()

@@ -42,8 +42,8 @@ def mean_rate(vocab_size: int, n_contexts: int, concentration: float, trees: Tre
     spiky = concentration * vocab_size < SPIKY
     if spiky and n_contexts > GTH_STATES:
         raise UndefinedError(
-            f"E[h]: {n_contexts} contexts with laws as spiky as {concentration:g} leave it to chains too rare to be drawn;"
-            f" known up to {GTH_STATES} contexts, or from concentration {SPIKY / vocab_size:g} on"
+            f"E[h]: with {n_contexts} contexts and a concentration of {concentration:g} it is in chains too rare to be"
+            f" drawn; known up to {GTH_STATES} contexts, or from concentration {SPIKY / vocab_size:g} on"
         )
     rate, work, least = (_tilted, WORK_ENTRIES // 8, 1024) if spiky else (_plain, WORK_ENTRIES, MIN_KERNELS)
     n_kernels = int(np.clip(work // entries, least, MAX_KERNELS))  # spiky: logarithms take long
