@@ -262,8 +262,9 @@ def test_configs_that_make_no_sense_are_refused(smoke):
         smoke.replace(arms=smoke.arms[:1] * 2)
     with pytest.raises(ConfigError, match="must rise"):
         smoke.arms[0].replace(sizes=(30, 20))
-    with pytest.raises(ConfigError, match="no seed"):
-        smoke.arms[0].replace(source={"type": "iid", "vocab_size": 2})
+    constant = smoke.arms[0].replace(source={"type": "markov", "kernel": [[0.9, 0.1], [0.4, 0.6]]})
+    with pytest.raises(ConfigError, match=r"arms\.0\.source: its seed changes nothing"):
+        smoke.replace(arms=(constant, smoke.arms[1]), n_kernels=3).prepare()
 
 
 def test_probes_are_part_of_the_key():

@@ -78,11 +78,14 @@ class OptimalContext(Study):
     def prepare(self) -> None:
         """Design every kernel, so that one that cannot be is refused before anything is trained."""
         for number, arm in enumerate(self.arms):
+            laws = set()
             for kernel in self.kernels_of(arm):
                 try:
-                    _ = arm.kernel(kernel).weights
+                    laws.add(arm.kernel(kernel).fingerprint)
                 except ConfigError as error:
                     raise ConfigError(f"arms.{number}.source.{error}") from None
+            if len(laws) == 1 < len(self.kernels_of(arm)):
+                raise ConfigError(f"arms.{number}.source: its seed changes nothing, so its kernels are no replicates")
 
     def claims(self) -> tuple[Claim, ...]:
         return claims(self.delta, self.decided_at)
