@@ -7,6 +7,7 @@
 | T3 argmax retrieval | `argmax_retrieval`, `scalar_argmax` |
 | T4 originals plus fillers | `fillers` |
 | T6 far source | `far_source` |
+| T7b two classes of reliability | `reliability_classes` |
 
 Beside them: `repeated_block` (induction), `key_value_recall` (several queries, missing keys), `set_disjointness`.
 """

@@ -1,0 +1,148 @@
+"""The study `length_extrapolation`: what attention methods do beyond the training length, against the exact law.
+
+Members are trained on whole sequences of m tokens. Each is then read at n = m, 2 m, 4 m, ... under every test-time
+method, on fresh sequences whose exact Bayes law is known at every position: the measure is KL(P* || model), averaged
+over the judged positions of the second half of each sequence, so that no verdict rests on accuracy or on an estimate of
+the entropy. Training-free methods share one trained member; methods that need training are arms of their own.
+
+Claims are those of Li et al. 2025 (2501.08570) that concern KL, and the controls that they need. Two tasks are none
+where sharpening helps: on the averaging source (T7) the best logits are constant, so a multiplier is an exact no-op; on
+reliability classes (T7b) the best weights keep one ratio at every n, so every multiplier costs, by how much is computed
+without any model (`oracle`) before a verdict rests on it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from testbed.core import ConfigError
+from testbed.models import ModelConfig
+from testbed.runs import Cell, MeasureContext, Record
+from testbed.studies.judge import Claim, World
+from testbed.studies._length_extrapolation.claims import claims
+from testbed.studies._length_extrapolation.config import (
+    EVERY_ARM,
+    MULTIPLIERS,
+    NONE,
+    Arm,
+    Budget,
+    Change,
+    Task,
+    check_names,
+)
+from testbed.studies._length_extrapolation.grid import MemberProbe, OracleProbe, cells_of, changes_of
+from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.training import EvaluationConfig, OptimiserConfig
+from testbed.training.member import TrainedMember
+
+
+@study("length_extrapolation")
+class LengthExtrapolation(Study):
+    """Attention-scaling and length-extrapolation methods beyond their training length, by exact KL."""
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Length extrapolation by attention methods"
+    papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
+    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
+
+    tasks: tuple[Task, ...] = Field(min_length=1, description="sources, with the arms that are trained on each")
+    arms: tuple[Arm, ...] = Field(min_length=1, description="transformers as they are trained")
+    changes: tuple[Change, ...] = Field(min_length=1, description="test-time methods, tried on the trained members")
+    ratios: tuple[int, ...] = Field((1, 2, 4), min_length=2, description="test lengths in units of m; the first is 1")
+    n_seeds: int = Field(8, ge=2, description="replicates: each has its own initial weights, training and test tokens")
+    first_seed: int = Field(0, ge=0, description="number of the first replicate: other weights, other tokens")
+    model: ModelConfig = Field(ModelConfig(), description="the transformer; its methods are those of the arm")
+    optimiser: OptimiserConfig = Field(OptimiserConfig(), description="steps and learning rate are those of the task")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="scoring during training")
+    max_judged: int = Field(64, ge=1, description="judged positions looked at in each half of a sequence, at most")
+    n_oracle: int = Field(2000, ge=2, description="sequences over which the exact controls are averaged")
+    gate: float = Field(0.05, gt=0, lt=1, description="learnt: excess at n = m below this share of the no-context KL")
+    margin: float = Field(gt=0, description="smallest difference of excesses that matters, nats")
+    no_op_margin: float = Field(gt=0, description="largest change that still counts as none, nats")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
+    nope_arm: str = Field("nope", description="the arm without positions")
+    rope_arm: str = Field("rope", description="the arm with rotary positions")
+    in_range: str = Field("rerope", description="the change that keeps rotary positions in range")
+    claimed: tuple[str, str] = Field(("cosscale", "infoscale"), description="arm and change that are said to be best")
+    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
+    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ratios[0] != 1 or list(self.ratios) != sorted(set(self.ratios)):
+            raise ValueError(f"ratios: given {self.ratios}, must rise from 1")
+        check_names(self.tasks, self.arms, self.changes, self.ratios)
+        known = {change.name for change in self.changes}
+        for name in (self.in_range, *(one.over for one in self.changes if one.over), self.claimed[1]):
+            if name not in known | {NONE}:
+                raise ConfigError(f"changes: there is none called {name}; there are {', '.join(sorted(known))}")
+        for one in self.changes:
+            if one.kind in MULTIPLIERS and len(one.methods) != 1:
+                raise ConfigError(f"changes: {one.name} is of kind {one.kind} and must be one method")
+        return self
+
+    @property
+    def n_replicates(self) -> int:
+        return self.n_seeds
+
+    @property
+    def seeds(self) -> range:
+        """Numbers of the replicates; number i is the seed of its weights and of its tokens."""
+        return range(self.first_seed, self.first_seed + self.n_seeds)
+
+    def arm(self, name: str) -> Arm:
+        """The arm of this name."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise ConfigError(f"arms: there is none called {name}")
+
+    def arms_of(self, task: Task) -> tuple[Arm, ...]:
+        """The arms that are trained on a task."""
+        return self.arms if task.arms == EVERY_ARM else tuple(self.arm(name) for name in task.arms)
+
+    def prepare(self) -> None:
+        """Build every model with every change, so that a combination that excludes itself is refused beforehand."""
+        for task in self.tasks:
+            for arm in self.arms_of(task):
+                for change, methods in changes_of(self, task, arm):
+                    try:
+                        self.model.replace(methods=methods)
+                    except ConfigError as error:
+                        raise ConfigError(f"changes: {change} on {arm.name}: {error}") from None
+
+    def claims(self) -> tuple[Claim, ...]:
+        return claims(self)
+
+    def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
+        return list(cells_of(self))
+
+    def measure(
+        self, cells: list[Cell], members: Mapping[str, TrainedMember], context: MeasureContext
+    ) -> Iterator[Record]:
+        from testbed.studies._length_extrapolation.measure import member_record
+        from testbed.studies._length_extrapolation.oracle import oracle_record
+
+        for cell in cells:
+            if isinstance(cell.probe, OracleProbe):
+                yield oracle_record(cell, cell.probe)
+            else:
+                assert isinstance(cell.probe, MemberProbe)
+                assert cell.training is not None
+                yield member_record(cell, cell.probe, members[cell.training.training_key], context)
+
+    def judge(self, records: Sequence[Record]) -> Judgement:
+        from testbed.studies._length_extrapolation.judgement import judgement
+
+        return judgement(self, records)
+
+    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
+        from testbed.studies._length_extrapolation.figures import figures
+
+        return figures(self, records)
+
+    def worlds(self) -> list[World]:
+        from testbed.studies._length_extrapolation.worlds import worlds
+
+        return worlds(self)
