@@ -19,10 +19,10 @@ others over the second half of a sequence.
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
-from testbed.studies.judge import Claim, Evidence, Max, Min, Region, Student
-from testbed.studies.judge.mean import Mean
 from testbed.studies._length_extrapolation.config import MULTIPLIERS, Role
 from testbed.studies._length_extrapolation.results import Measured, Row
+from testbed.studies.judge import Claim, Evidence, Max, Min, Region, Student
+from testbed.studies.judge.mean import Mean
 
 if TYPE_CHECKING:
     from testbed.studies._length_extrapolation.study import LengthExtrapolation

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies.judge import Mean
 from testbed.studies._length_extrapolation.config import NONE
 from testbed.studies._length_extrapolation.results import Measured, Row
+from testbed.studies.judge import Mean
 
 if TYPE_CHECKING:
     from testbed.studies._length_extrapolation.study import LengthExtrapolation

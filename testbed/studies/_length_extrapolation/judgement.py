@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Verdict, judge
-from testbed.studies.judge.evidence import student_tail
 from testbed.studies._length_extrapolation.claims import NOTHING, claims, evidence
 from testbed.studies._length_extrapolation.config import NONE
 from testbed.studies._length_extrapolation.grid import scalings
 from testbed.studies._length_extrapolation.results import Measured, Row, measured, oracles
+from testbed.studies.judge import Verdict, judge
+from testbed.studies.judge.evidence import student_tail
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:

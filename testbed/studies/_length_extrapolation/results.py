@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.judge import Mean, Ranking, Replicates
-from testbed.studies.judge.evidence import MINIMUM_REPLICATES
 from testbed.studies._length_extrapolation.config import NONE
 from testbed.studies._length_extrapolation.grid import changes_of
+from testbed.studies.judge import Mean, Ranking, Replicates
+from testbed.studies.judge.evidence import MINIMUM_REPLICATES
 
 if TYPE_CHECKING:
     from testbed.studies._length_extrapolation.study import LengthExtrapolation

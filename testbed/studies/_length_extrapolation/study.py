@@ -19,7 +19,6 @@ from pydantic import Field, model_validator
 from testbed.core import ConfigError
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
 from testbed.studies._length_extrapolation.claims import claims
 from testbed.studies._length_extrapolation.config import (
     EVERY_ARM,
@@ -32,6 +31,7 @@ from testbed.studies._length_extrapolation.config import (
     check_names,
 )
 from testbed.studies._length_extrapolation.grid import MemberProbe, OracleProbe, cells_of, changes_of
+from testbed.studies.judge import Claim, World
 from testbed.studies.study import Judgement, Study, StudyFigure, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember

@@ -14,12 +14,12 @@ import numpy as np
 
 from testbed.methods import Method
 from testbed.sources import Source
-from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies._length_extrapolation.claims import NOTHING, claims, evidence
 from testbed.studies._length_extrapolation.config import MULTIPLIERS, Change, Task
 from testbed.studies._length_extrapolation.grid import changes_of
 from testbed.studies._length_extrapolation.oracle import SEED, excess_of, logit_std, power_of
 from testbed.studies._length_extrapolation.results import Measured, Row
+from testbed.studies.judge import Claim, Evidence, World
 
 if TYPE_CHECKING:
     from testbed.studies._length_extrapolation.study import LengthExtrapolation
