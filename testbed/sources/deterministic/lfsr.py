@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from testbed.core import Truth, UndefinedError
 from testbed.sources.bits import LN2, binary_entropy
 from testbed.sources.correlations import check_lags
+from testbed.sources.gf2 import is_primitive, power_of_d, tap_polynomial
 from testbed.sources.randomness import in_range, random_words
 from testbed.sources.source import Floats, Source, Tokens, check_positions, check_tokens, require_law_memory, source
 
@@ -72,31 +73,12 @@ class ShiftRegisterSource(Source):
 
     @cached_property
     def ergodic(self) -> bool:  # type: ignore[override]
-        return not self.zero_state and self._is_primitive
+        return not self.zero_state and is_primitive(self.taps)
 
     @property
     def period(self) -> int | None:  # type: ignore[override]
         """2^n - 1 registers in one cycle."""
         return 2**self.n_bits - 1 if self.ergodic else None
-
-    @property
-    def _is_primitive(self) -> bool:
-        """The step has order 2^n - 1: it is the identity after that many, and not after a (2^n - 1) / p, p prime."""
-        period = 2**self.n_bits - 1
-        return self._is_identity(period) and not any(self._is_identity(period // p) for p in _prime_factors(period))
-
-    def _is_identity(self, n_steps: int) -> bool:
-        """x^n_steps = 1 modulo the register's polynomial x^n + sum x^(n - a), by squaring."""
-        n = self.n_bits
-        modulus = 1 << n
-        for tap in self.taps:
-            modulus ^= 1 << (n - tap)
-        power = 1
-        for digit in f"{n_steps:b}":
-            power = _multiply(power, power, modulus, n)
-            if digit == "1":
-                power = _multiply(power, 2, modulus, n)
-        return power == 1
 
     @property
     def fingerprint(self) -> str:
@@ -141,7 +123,9 @@ class ShiftRegisterSource(Source):
         if self.n_bits == 1 and not self.zero_state:
             raise UndefinedError("the two-point correlation of a constant stream is 0 / 0")
         apart = 0.0 if self.zero_state else -1.0 / (2**self.n_bits - 2)
-        returned = np.array([self._is_identity(int(m)) for m in wanted.ravel()], dtype=bool).reshape(wanted.shape)
+        polynomial = tap_polynomial(self.taps)
+        back = [power_of_d(int(m), polynomial) == 1 for m in wanted.ravel()]  # D^m = 1: the step is the identity
+        returned = np.array(back, dtype=bool).reshape(wanted.shape)
         return Truth.exact(np.where(returned, 1.0, apart))
 
     # -- prediction
@@ -180,27 +164,3 @@ class ShiftRegisterSource(Source):
         for t in range(self.n_bits, length):
             tokens[:, t] = np.bitwise_xor.reduce(tokens[:, [t - tap for tap in self.taps]], axis=1)
         return np.ascontiguousarray(tokens[:, :length])
-
-
-def _multiply(left: int, right: int, modulus: int, degree: int) -> int:
-    """Product of two polynomials over GF(2), as bit masks, modulo one of this degree."""
-    product = 0
-    while right:
-        if right & 1:
-            product ^= left
-        right >>= 1
-        left <<= 1
-        if left >> degree & 1:
-            left ^= modulus
-    return product
-
-
-def _prime_factors(number: int) -> list[int]:
-    factors, divisor = [], 2
-    while divisor * divisor <= number:
-        if number % divisor == 0:
-            factors.append(divisor)
-            while number % divisor == 0:
-                number //= divisor
-        divisor += 1
-    return [*factors, number] if number > 1 else factors

@@ -1,6 +1,6 @@
 """Dependence at chosen lags: noisy copies and parities, staircases made of them, recall at a told distance."""
 
-from testbed.sources.lags.gf2 import primitive_taps
+from testbed.sources.gf2 import primitive_taps
 from testbed.sources.lags.lag_chain import LagChainSource
 from testbed.sources.lags.linear_lag import LinearLagSource
 from testbed.sources.lags.noisy_copy import NoisyCopySource

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from testbed.core import Config, ConfigError
 from testbed.sources.bits import LN2, binary_entropy
-from testbed.sources.lags.gf2 import MAX_PRIMITIVE_DEGREE, primitive_taps
+from testbed.sources.gf2 import MAX_PRIMITIVE_DEGREE, primitive_taps
 from testbed.sources.lags.two_point import impulse_response
 
 MAX_COMPONENTS = 16

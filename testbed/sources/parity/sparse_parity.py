@@ -10,7 +10,7 @@ from testbed.core import ArrayInput, Truth
 from testbed.sources.bit_query import NEVER, BitQuerySource
 from testbed.sources.bits import LN2
 from testbed.sources.dyadic import check_rows
-from testbed.sources.lags.gf2 import rank
+from testbed.sources.gf2 import rank
 from testbed.sources.parity.tables import STORED_BITS_A, VARIANT_A, Tasks, variant_b, weights_b
 from testbed.sources.randomness import in_range
 from testbed.sources.source import Floats, source

@@ -6,9 +6,9 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from testbed.core import ArrayInput, ConfigError, Truth, UndefinedError
+from testbed.core import ArrayInput, ConfigError
 from testbed.sources.dyadic import quantise
-from testbed.sources.randomness import TOTAL, choose_rows, in_range, random_words
+from testbed.sources.randomness import TOTAL, choose_rows, random_words
 from testbed.sources.recall._draws import (
     Integers,
     check_channel,
@@ -18,6 +18,7 @@ from testbed.sources.recall._draws import (
     uniform_law,
 )
 from testbed.sources.recall._sweep_query import SweepQuery
+from testbed.sources.refusals import WithoutContextEntropies
 from testbed.sources.sampled_truth import CHUNK_BYTES, N_SEQUENCES, TRUTH_SEED, law_entropies
 from testbed.sources.source import Floats, Tokens
 
@@ -25,7 +26,7 @@ VALUES, ANSWER = 2, 3
 """Streams of the values and of the answer; each source numbers its own from 4."""
 
 
-class ValueQuery(SweepQuery):
+class ValueQuery(WithoutContextEntropies, SweepQuery):
     """Sites of `site_length` tokens, the question, the answer; n follows from the length of the sequence.
 
     Values are the tokens 0 .. n_values - 1, independent and uniform. The answer is the value of one site, seen through
@@ -133,14 +134,7 @@ class ValueQuery(SweepQuery):
         return laws
 
     # -- truths
-    def conditional_entropies(self, max_context: int) -> Truth:
-        in_range("max_context", max_context, 2**62)
-        raise UndefinedError(self._no_context_entropies())
-
-    def excess_entropy(self) -> Truth:
-        raise UndefinedError(self._no_context_entropies())
-
-    def _no_context_entropies(self) -> str:
+    def _why_no_context(self) -> str:
         return (
             f"{self.type_name} asks about all sites of a sequence, whose number grows with its length, so no h_l holds"
             " for every length; position_losses(length) gives the Bayes loss for each"

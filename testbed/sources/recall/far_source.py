@@ -11,11 +11,11 @@ from testbed.core import ArrayInput, ConfigError, Truth, UndefinedError
 from testbed.sources.dyadic import check_rows, quantise
 from testbed.sources.randomness import TOTAL, choose, choose_rows, derive_seed, in_range, random_words
 from testbed.sources.recall._draws import Integers, check_noise, law_fingerprint, symmetric_channel
+from testbed.sources.refusals import WithoutContextEntropies
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.source import (
     Batch,
     Floats,
-    Source,
     Tokens,
     check_positions,
     check_tokens,
@@ -29,7 +29,7 @@ START, POINTERS, DATA = 2, 3, 4
 
 
 @source("far_source")
-class FarSource(Source):
+class FarSource(WithoutContextEntropies):
     """Units of a pointer and a data token; the data tokens are judged.
 
         - 1   - 0   - 0   <3 1   - 0   <2 0        (x_3 copies x_0, x_5 copies x_3 wrongly)
@@ -168,7 +168,7 @@ class FarSource(Source):
         """(N, L, V) exact laws given all tokens before; `context` is refused."""
         tokens = check_tokens(tokens, self.vocab_size, context)
         if context is not None:
-            raise UndefinedError(self._no_context())
+            raise UndefinedError(self._why_no_context())
         at = check_positions(positions, tokens.shape[1])
         require_law_memory(len(tokens), len(at), self.vocab_size)
         laws = np.zeros((len(tokens), len(at), self.vocab_size))
@@ -222,14 +222,7 @@ class FarSource(Source):
         rows = copied * law_entropies(channel) + (1.0 - copied) * law_entropies(kernel)
         return Truth.exact(float(marginal @ rows))
 
-    def conditional_entropies(self, max_context: int) -> Truth:
-        in_range("max_context", max_context, 2**62)
-        raise UndefinedError(self._no_context())
-
-    def excess_entropy(self) -> Truth:
-        raise UndefinedError(self._no_context())
-
-    def _no_context(self) -> str:
+    def _why_no_context(self) -> str:
         return (
             "far_source gives its laws given all tokens before, not given a context: other copies of a token that is"
             " cut off still tell something of it"

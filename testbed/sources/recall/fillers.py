@@ -18,12 +18,12 @@ from testbed.sources.recall._draws import Integers, law_fingerprint, uniform_wei
 from testbed.sources.recall._input_query import check_inputs
 from testbed.sources.recall.gaussian_retrieval import GaussianRetrieval
 from testbed.sources.recall.noisy_retrieval import NoisyRetrieval
+from testbed.sources.refusals import WithoutContextEntropies
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.source import (
     AnySource,
     Batch,
     Floats,
-    Source,
     Tokens,
     check_positions,
     check_tokens,
@@ -36,7 +36,7 @@ PLACES, FILLERS = 2, 3
 
 
 @source("fillers")
-class Fillers(Source):
+class Fillers(WithoutContextEntropies):
     """`n_informative` tokens of a base source, fillers, and the base sequence's tail, which is judged.
 
         a - - b c - - d | e        placement = random: each arrangement of informative tokens and fillers alike
@@ -266,14 +266,7 @@ class Fillers(Source):
         errors = losses.standard_error.mean()
         return Truth(losses.lower.mean(), losses.upper.mean(), losses.kind, errors)
 
-    def conditional_entropies(self, max_context: int) -> Truth:
-        in_range("max_context", max_context, 2**62)
-        raise UndefinedError(self._no_context_entropies())
-
-    def excess_entropy(self) -> Truth:
-        raise UndefinedError(self._no_context_entropies())
-
-    def _no_context_entropies(self) -> str:
+    def _why_no_context(self) -> str:
         return (
             "fillers puts a growing number of empty tokens before the judged one, so no h_l holds for every length;"
             " entropy_rate() is the loss at every length, position_losses(length) that of every position"

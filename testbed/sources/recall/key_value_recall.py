@@ -25,11 +25,11 @@ from testbed.sources.recall._draws import (
     uniform_index,
     uniform_law,
 )
+from testbed.sources.refusals import WithoutContextEntropies
 from testbed.sources.sampled_truth import law_entropies, sampled_position_losses
 from testbed.sources.source import (
     Batch,
     Floats,
-    Source,
     Tokens,
     check_positions,
     check_tokens,
@@ -42,7 +42,7 @@ KEYS, VALUES, ASKED, MISSED, LEFT_OUT, ANSWERS = 2, 3, 4, 5, 6, 7
 
 
 @source("key_value_recall")
-class KeyValueRecall(Source):
+class KeyValueRecall(WithoutContextEntropies):
     """n pairs of key and value, then queries, each followed by its answer; the answers are judged.
 
         k2 v1  k0 v3  k4 v0 | k4 v0  k1 -  k2 v1        (n = 3, three queries, k1 was not shown)
@@ -263,14 +263,7 @@ class KeyValueRecall(Source):
         can_miss = self.distinct and self.n_keys > 1
         return Truth.exact(self._answer_loss(self.missing_weight / TOTAL if can_miss else 0.0))
 
-    def conditional_entropies(self, max_context: int) -> Truth:
-        in_range("max_context", max_context, 2**62)
-        raise UndefinedError(self._no_context_entropies())
-
-    def excess_entropy(self) -> Truth:
-        raise UndefinedError(self._no_context_entropies())
-
-    def _no_context_entropies(self) -> str:
+    def _why_no_context(self) -> str:
         return (
             "key_value_recall asks about all pairs of a sequence, whose number grows with its length, so no h_l holds"
             " for every length; position_losses(length) gives the Bayes loss of every position"

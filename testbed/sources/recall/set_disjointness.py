@@ -20,13 +20,14 @@ from testbed.sources.recall._draws import (
     uniform_law,
 )
 from testbed.sources.recall._sweep_query import SweepQuery
+from testbed.sources.refusals import WithoutContextEntropies
 from testbed.sources.source import Floats, Tokens, source, token_dtype
 
 ELEMENTS, ANSWER, PLACE, COMMON = 2, 3, 4, 5
 
 
 @source("set_disjointness")
-class SetDisjointness(SweepQuery):
+class SetDisjointness(WithoutContextEntropies, SweepQuery):
     """Two sets of the elements 0 .. n_elements - 1, a separator after the first, a question mark after the second.
 
         3 7 1 | 0 7 5 2 ?  ->  common            (set_size = 3, fixed set first)
@@ -205,14 +206,7 @@ class SetDisjointness(SweepQuery):
         """Loss of the answer given both sets: 0."""
         return Truth.exact(0.0)
 
-    def conditional_entropies(self, max_context: int) -> Truth:
-        in_range("max_context", max_context, 2**62)
-        raise UndefinedError(self._no_context_entropies())
-
-    def excess_entropy(self) -> Truth:
-        raise UndefinedError(self._no_context_entropies())
-
-    def _no_context_entropies(self) -> str:
+    def _why_no_context(self) -> str:
         return (
             "set_disjointness asks about two sets of which one grows with the length, so no h_l holds for every length;"
             " position_losses(length) gives the Bayes loss of every position"
