@@ -130,6 +130,17 @@ def status(results: Path = RESULTS) -> int:
 
 
 @app.command()
+def verify(
+    results: Path = RESULTS,
+    repair: bool = typer.Option(False, "--repair", help="keep what is sound, put what is not aside"),
+) -> int:
+    """Check every row and file of a results folder against its checksum."""
+    from testbed.commands.verify import verify_results
+
+    return verify_results(results, repair)
+
+
+@app.command()
 def figures(
     results: Path = RESULTS,
     gallery: Path | None = typer.Option(None, "--gallery", metavar="DIR", help="also write the gallery, into DIR"),

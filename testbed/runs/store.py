@@ -4,11 +4,7 @@ Rollback journal, `synchronous=FULL`, one transaction per finished ensemble: a k
 1 MiB and trained members lie beside it in files named by their content, written before what needs them.
 """
 
-import fcntl
 import json
-import os
-import socket
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,27 +14,13 @@ from typing import Any
 import numpy as np
 
 from testbed.core import StoreError
+from testbed.runs.database import ROW_COLUMNS, lock, named, open_database, row_checksum, transaction
 from testbed.runs.files import array_file_name, read_arrays, write_arrays
 from testbed.runs.record import FINISHED, Record, decode_array, decode_number, encode_array
 from testbed.training import TrainingSpec
 from testbed.training.member import TrainedMember
 
 INLINE_BYTES = 2**20
-SCHEMA_VERSION = 2
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    key TEXT PRIMARY KEY, study TEXT NOT NULL, status TEXT NOT NULL, content TEXT NOT NULL, provenance TEXT NOT NULL,
-    checksum TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS members (
-    training_key TEXT PRIMARY KEY, file TEXT NOT NULL, row INTEGER NOT NULL, summary TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS runs (
-    config_key TEXT PRIMARY KEY, study TEXT NOT NULL, scale TEXT NOT NULL, config TEXT NOT NULL,
-    details TEXT NOT NULL, started TEXT NOT NULL
-);
-"""
 
 
 class Store:
@@ -51,19 +33,16 @@ class Store:
         none_yet = StoreError(f"{folder} holds no results; testbed run CONFIG --results {folder} makes some")
         if not writable and not path.is_file():
             raise none_yet
-        self._lock_file = _lock(folder) if writable else None
-        with _named(path):
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=DELETE")
-            self._db.execute("PRAGMA synchronous=FULL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA_VERSION):
-                raise StoreError(f"{path} was written by another version (layout {version}, not {SCHEMA_VERSION})")
-            if writable:
-                self._db.executescript(_SCHEMA)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            elif version == 0:
-                raise none_yet
+        self._lock_file = lock(folder) if writable else None
+        try:
+            self._db, version = open_database(path, writable=writable)
+        except BaseException:
+            if self._lock_file is not None:
+                self._lock_file.close()
+            raise
+        if version == 0 and not writable:
+            self._db.close()
+            raise none_yet
 
     def close(self) -> None:
         self._db.close()
@@ -80,15 +59,12 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing."""
-        with _named(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk may have ended it already
-                    self._db.execute("ROLLBACK")
-                raise
+        with named(self.path), transaction(self._db):
+            yield
+
+    def _save_row(self, table: str, row: tuple[Any, ...]) -> None:
+        marks = ", ".join("?" * (len(row) + 1))
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", (*row, row_checksum(row)))
 
     # -- records
     def save_records(self, records: Iterable[Record]) -> None:
@@ -113,11 +89,6 @@ class Store:
             return encode_array(array)
         return {"file": write_arrays(self.folder / "arrays", {"array": array})}
 
-    def _load_array(self, value: dict[str, Any]) -> np.ndarray:
-        if "file" in value:
-            return read_arrays(self.folder / "arrays", value["file"])["array"]
-        return decode_array(value)
-
     def finished_keys(self) -> set[str]:
         """Keys of the cells that need not run again."""
         marks = ",".join("?" * len(FINISHED))
@@ -125,7 +96,7 @@ class Store:
         return {key for (key,) in rows}
 
     def _rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
-        with _named(self.path):
+        with named(self.path):
             return self._db.execute(query, tuple(values)).fetchall()
 
     def records(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
@@ -142,7 +113,7 @@ class Store:
         query = "SELECT content, provenance, checksum FROM records WHERE key = ?"
         ((content, provenance, checksum),) = self._rows(query, [key])
         try:
-            record = self._decode(json.loads(content), json.loads(provenance))
+            record = decode_record(json.loads(content), json.loads(provenance), self.folder / "arrays")
             intact = record.checksum() == checksum and record.key == key
         except (ValueError, KeyError, TypeError, AttributeError):
             intact = False
@@ -152,17 +123,6 @@ class Store:
                 "bring back a copy of it, or run again into another --results folder"
             )
         return record
-
-    def _decode(self, content: dict[str, Any], provenance: dict[str, Any]) -> Record:
-        return Record(
-            key=content["key"],
-            study=content["study"],
-            cell=content["cell"],
-            status=content["status"],
-            metrics={name: decode_number(value) for name, value in content["metrics"].items()},
-            arrays={name: self._load_array(value) for name, value in content["arrays"].items()},
-            provenance=provenance,
-        )
 
     def status_counts(self) -> dict[str, dict[str, int]]:
         """study -> status -> number of records."""
@@ -192,10 +152,7 @@ class Store:
                 "last_finite_loss": None if member.last_finite_loss is None else repr(member.last_finite_loss),
                 "seconds": member.seconds,
             }
-            self._db.execute(
-                "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)",
-                (member.spec.training_key, file, row, _dump(summary)),
-            )
+            self._save_row("members", (member.spec.training_key, file, row, _dump(summary)))
 
     def load_members(self, specs: Iterable[TrainingSpec]) -> dict[str, TrainedMember]:
         """The trained members among these specs, by training key; those not trained yet are left out."""
@@ -229,14 +186,12 @@ class Store:
         for array in arrays:
             write_arrays(self.folder / "arrays", {"array": array})
         with self.transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                (config_key, study, scale, _dump(config), _dump(details or {}), datetime.now(UTC).isoformat()),
-            )
+            started = datetime.now(UTC).isoformat()
+            self._save_row("runs", (config_key, study, scale, _dump(config), _dump(details or {}), started))
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run of this folder, oldest first: study, scale, resolved config, details, when it was last started."""
-        names = ("config_key", "study", "scale", "config", "details", "started")
+        names = ROW_COLUMNS["runs"]
         runs = [
             dict(zip(names, row, strict=True))
             for row in self._rows(f"SELECT {', '.join(names)} FROM runs ORDER BY started")
@@ -250,6 +205,23 @@ class Store:
                 return read_arrays(self.folder / "arrays", array_file_name(config["sha256"]))["array"]
             return {key: self.with_arrays(value) for key, value in config.items()}
         return [self.with_arrays(one) for one in config] if isinstance(config, list) else config
+
+
+def decode_record(content: dict[str, Any], provenance: dict[str, Any], arrays: Path) -> Record:
+    """A record from its stored form; large arrays are read from the folder `arrays`."""
+
+    def array_of(value: dict[str, Any]) -> np.ndarray:
+        return read_arrays(arrays, value["file"])["array"] if "file" in value else decode_array(value)
+
+    return Record(
+        key=content["key"],
+        study=content["study"],
+        cell=content["cell"],
+        status=content["status"],
+        metrics={name: decode_number(value) for name, value in content["metrics"].items()},
+        arrays={name: array_of(value) for name, value in content["arrays"].items()},
+        provenance=provenance,
+    )
 
 
 def _member(spec: TrainingSpec, arrays: dict[str, np.ndarray], row: int, summary: dict[str, Any]) -> TrainedMember:
@@ -269,32 +241,3 @@ def _member(spec: TrainingSpec, arrays: dict[str, np.ndarray], row: int, summary
 
 def _dump(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """An error of SQLite names the file."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{path} cannot be used: {error}") from None
-
-
-def _lock(folder: Path) -> Any:
-    """One driver a folder: a second one leaves with the first's host and process id."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a+")
-    except OSError as error:
-        raise StoreError(f"results cannot be written to {folder}: {error.strerror}; give another --results") from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        file.close()
-        raise StoreError(f"{folder} is in use by {holder}; wait for it, or give another --results folder") from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
