@@ -141,6 +141,64 @@ def verify(
 
 
 @app.command()
+def show(
+    record: str = typer.Argument(metavar="RECORD", help="the beginning of a record's key"),
+    results: Path = RESULTS,
+) -> int:
+    """Show a record in full: settings, metrics, arrays, where it came from."""
+    from testbed.commands.show import show_record
+
+    return show_record(results, record)
+
+
+@app.command()
+def compare(
+    first: str = typer.Argument(metavar="A", help="a results folder, or the beginning of a record's key"),
+    second: str = typer.Argument(metavar="B", help="another"),
+    results: Path = RESULTS,
+) -> int:
+    """Say where two records, or all records of two folders, differ."""
+    from testbed.commands.show import compare
+
+    return compare(results, first, second)
+
+
+@app.command()
+def export(
+    to: str = typer.Option("csv", "--to", metavar="FORMAT", help="csv, or parquet (extra `analysis`)"),
+    out: Path = typer.Option(Path("export"), "--out", metavar="DIR", help="folder of the files"),
+    study: str | None = typer.Option(None, "--study", metavar="STUDY", help="the records of this study alone"),
+    results: Path = RESULTS,
+) -> int:
+    """Write the records as tidy columns, and every array in long form."""
+    from testbed.commands.export import export_results
+
+    return export_results(results, to, out, study)
+
+
+@app.command()
+def pack(
+    file: Path = typer.Argument(metavar="FILE", help="the file to write, such as results.tar.gz"),
+    results: Path = RESULTS,
+) -> int:
+    """Put a results folder into one file, for another machine."""
+    from testbed.commands.bundle import pack_results
+
+    return pack_results(results, file)
+
+
+@app.command()
+def unpack(
+    file: Path = typer.Argument(metavar="FILE", help="a file that pack wrote"),
+    results: Path = RESULTS,
+) -> int:
+    """Make a results folder of such a file, checked row by row; nothing in it is ever run."""
+    from testbed.commands.bundle import unpack_results
+
+    return unpack_results(file, results)
+
+
+@app.command()
 def figures(
     results: Path = RESULTS,
     gallery: Path | None = typer.Option(None, "--gallery", metavar="DIR", help="also write the gallery, into DIR"),

@@ -249,7 +249,8 @@ def test_parquet_without_pyarrow_says_what_is_needed(answer, tmp_path, monkeypat
 
 
 def test_parquet_has_a_row_for_each_token(answer, tmp_path, monkeypatch) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as parquet
+
     monkeypatch.setattr("testbed.commands.sample_files.ROWS_PER_GROUP", 18)
     key = ("sample", "scalar_argmax", "-n", 5, "-l", 9, "--first-sequence", 2**63)
     assert answer(*key, "--out", "a.parquet").status == 0
