@@ -216,7 +216,7 @@ def test_without_a_cpu_build_the_installation_fails_and_never_takes_cuda(bare):
 
 
 def test_a_python_that_has_everything_is_used_as_it_is(bare, monkeypatch):
-    monkeypatch.setattr(bare, "installed", lambda name: "999.0")
+    monkeypatch.setattr(bare, "installed", lambda name: "9999.0")
     assert bare.python_for("dev") == sys.executable
     assert bare.calls == []
     assert not bare.VENV.exists()
