@@ -25,6 +25,8 @@ RESULTS = typer.Option(Path("results"), "--results", metavar="DIR", help="folder
 SCALE = typer.Option("laptop", "--scale", metavar="SCALE", help="smoke, laptop, gpu or full")
 DEVICE = typer.Option("cpu", "--device", metavar="DEVICE", help="cpu or cuda")
 TIME = typer.Option(None, "--time-limit", metavar="TIME", help="stop cleanly after 90s, 8m or 2h (a bare number: s)")
+WORKERS = typer.Option(None, "--workers", metavar="N", help="so many processes of this machine; with cuda, GPUs")
+DASK = typer.Option(None, "--dask", metavar="ADDRESS", help="an existing Dask scheduler, such as tcp://host:8786")
 PLUGIN = typer.Option([], "--plugin", metavar="FILE", help="a plugin of the run, where it has moved")
 SOURCE = typer.Argument(metavar="CONFIG|TYPE", help="a config file with a source's table, or the type of a source")
 SOURCE_KEYS = typer.Argument(None, metavar="[KEY=VALUE]...", help="keys of the source, such as order=3")
@@ -42,6 +44,8 @@ def run(
     device: str = DEVICE,
     results: Path = RESULTS,
     time_limit: str | None = TIME,
+    workers: int | None = WORKERS,
+    dask: str | None = DASK,
     dry_run: bool = typer.Option(False, "--dry-run", help="only say how much there is to do"),
 ) -> int:
     """Run a study, judge it, and write figures and report. Started again, it goes on where it was."""
@@ -49,7 +53,7 @@ def run(
 
     if dry_run:
         return dry_run_config(config, overrides or [], grid, scale, results)
-    return run_config(config, overrides or [], grid, scale, device, results, time_limit)
+    return run_config(config, overrides or [], grid, scale, device, results, time_limit, workers, dask)
 
 
 @app.command()
@@ -118,6 +122,44 @@ def sample(
 
     return write_sample(
         source, overrides or [], sequences, length, out, seed, first_sequence, max_context, table, plugin, force
+    )
+
+
+@app.command()
+def entropy(
+    file: Path = typer.Argument(metavar="FILE", help="a .npy, .npz or .bin file of tokens; else a text"),
+    overrides: list[str] = typer.Argument(None, metavar="[KEY=VALUE]...", help="keys of the source of --against"),
+    max_order: int | None = typer.Option(
+        None, "--max-order", min=0, metavar="K", help="longest context of the h_k table; by default 8 where it fits"
+    ),
+    dtype: str = typer.Option("uint16", "--dtype", metavar="TYPE", help="of a .bin file: uint8, 16, 32 or 64"),
+    unit: str = typer.Option("bytes", "--unit", metavar="UNIT", help="of a text: bytes or characters"),
+    array: str | None = typer.Option(None, "--array", metavar="NAME", help="of a .npz file, if not tokens"),
+    vocab_size: int | None = typer.Option(None, "--vocab-size", min=1, metavar="V", help="if not the largest token + 1"),
+    interval: str = typer.Option("jackknife", "--interval", metavar="KIND", help="jackknife, bootstrap or none"),
+    blocks: int = typer.Option(20, "--blocks", min=2, metavar="B", help="blocks that the intervals rest on"),
+    figure: Path | None = typer.Option(None, "--figure", metavar="FILE", help="draw h_k into a .pdf or .png file"),
+    against: str | None = typer.Option(None, "--against", metavar="CONFIG|TYPE", help="a source whose truth to add"),
+    table: str | None = TABLE,
+    plugin: list[Path] = SOURCE_PLUGIN,
+) -> int:
+    """Estimate h_k of a file of tokens by every estimator, with intervals and the k beyond which they mean nothing."""
+    from testbed.commands.entropy import show_entropy
+
+    return show_entropy(
+        file,
+        overrides or [],
+        max_order,
+        dtype,
+        unit,
+        array,
+        vocab_size,
+        interval,
+        blocks,
+        figure,
+        against,
+        table,
+        plugin,
     )
 
 

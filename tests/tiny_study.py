@@ -1,7 +1,10 @@
 """A plugin: the study `tiny`, whose trainings take milliseconds. Its settings can make a cell fail, diverge or wait."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -47,6 +50,8 @@ class TinyStudy(Study):
     diverge: bool = Field(False, description="let the first seed diverge")
     second_stage: bool = Field(False, description="one more training, of the best of the first")
     fail_seed: int | None = Field(None, description="measuring this seed raises")
+    kill_seed: int | None = Field(None, description="measuring this seed kills the process")
+    kill_once: str = Field("", description="a file: only if it is not there yet, and it is made")
     wait: float = Field(0.0, ge=0, description="seconds to wait in each measurement")
 
     @property
@@ -112,6 +117,10 @@ class TinyStudy(Study):
                 continue
             if cell.training.initial_seed == self.fail_seed:
                 raise RuntimeError("this seed fails")
+            if cell.training.initial_seed == self.kill_seed and not (self.kill_once and Path(self.kill_once).exists()):
+                if self.kill_once:
+                    Path(self.kill_once).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(self.wait)
             member = members[cell.training.training_key]
             metrics = {"excess": member.scores["excess"], "diverged_at": member.diverged_at}

@@ -3,13 +3,14 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.cli import RUN_FAILED, say
 from testbed.commands.configs import Asked, asked_for
 from testbed.core import ConfigError, large_arrays
-from testbed.runs import Outcome, Store, TimeLimitReached, run, survey
+from testbed.runs import Executor, InProcess, Outcome, Store, TimeLimitReached, run, survey
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -47,6 +48,8 @@ def run_config(
     device: str,
     results: Path,
     time_limit: str | None,
+    workers: int | None = None,
+    dask: str | None = None,
     calibration_draws: int = 0,
 ) -> int:
     """Run what a config asks for; returns the exit code.
@@ -63,8 +66,9 @@ def run_config(
         failed = []
         for one in asked:
             _save(store, one)
-        for one in asked:
-            failed += _run_one(store, one, device, deadline).failed
+        with _executor(asked, workers, dask, device) as executor:
+            for one in asked:
+                failed += _run_one(store, one, device, deadline, executor).failed
         for reason, count in Counter(failed).items():
             say(f"{count} cell{'s' if count > 1 else ''} failed: {reason}")
         if calibration_draws:
@@ -91,11 +95,24 @@ def _save(store: Store, one: Asked) -> None:
     store.save_run(study.content_key, study.type_name, one.scale, study.resolved(), arrays, details)
 
 
-def _run_one(store: Store, one: Asked, device: str, deadline: float | None) -> Outcome:
+@contextmanager
+def _executor(asked: Sequence[Asked], workers: int | None, dask: str | None, device: str) -> Iterator[Executor]:
+    """This process, or a Dask cluster that is left at the end."""
+    if workers is None and dask is None:
+        yield InProcess()
+        return
+    from testbed.runs.cluster import ClusterExecutor
+
+    plugins = list(dict.fromkeys(plugin for one in asked for plugin in one.plugins))
+    with ClusterExecutor(workers, dask, plugins, device) as executor:
+        yield executor
+
+
+def _run_one(store: Store, one: Asked, device: str, deadline: float | None, executor: Executor) -> Outcome:
     remaining = None if deadline is None else deadline - time.monotonic()
     name = f"{one.study.type_name} {one.label}".strip()
     try:
-        outcome = run(one.study, store, device, remaining, label=name)
+        outcome = run(one.study, store, device, remaining, name, executor)
     except TimeLimitReached as reached:
         named, finished, _ = survey(store, one.study)
         raise TimeLimitReached(f"{name}: {len(finished)} of {len(named)} cells done; {reached}") from None
