@@ -35,6 +35,9 @@ class ModelConfig(Config):
     causal: bool = Field(
         True, description="a query sees the keys up to its own place; false: all keys, for masked tokens or one target"
     )
+    mask_symbol: bool = Field(
+        False, description="an embedding for the symbol V + 1 that hides a token; needs causal = false, batch = masked"
+    )
     width: int = Field(32, ge=2, description="model dimension D")
     depth: int = Field(2, ge=1, description="number of blocks")
     heads: int = Field(2, ge=1, description="attention heads H; divides the width (gau: sets the default key size)")
@@ -59,10 +62,14 @@ class ModelConfig(Config):
             where = "heads" if self.key_size is None else "key_size"
             raise ValueError(f"{where}: rotary positions need an even head dimension, not {head_dim}")
         check_combination(self.methods)
+        if self.mask_symbol and self.causal:
+            raise ValueError("mask_symbol: masked tokens are read off both sides; take causal = false")
         if not self.causal:
             for one in self.methods:
                 if one.needs_all_queries:
                     raise ValueError(f"methods: {one.type_name} goes by the order of queries; take causal = true")
+        elif unfit := [one.type_name for one in self.methods if one.needs_all_keys]:
+            raise ValueError(f"methods: {unfit[0]} reads keys behind the query; take causal = false")
         return self
 
     def geometry(self, train_length: int) -> Geometry:

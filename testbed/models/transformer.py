@@ -5,7 +5,7 @@ Choices
     pre-norm blocks, RMS norm with a gain, no biases (gated attention units instead: see gau.py)
     attention and MLP (GELU) in sequence, residual stream of width D
     causal, unless the config says that every query sees every key
-    token V is the begin symbol: every window starts with it
+    token V is the begin symbol: every window starts with it; V + 1 hides a token, in models for masked tokens
     every weight is (E, in, out) and every product a batched matrix product over E
     scores are computed by the fused kernel; methods fold into q and k where they can
     where only the last position is read, the last block computes queries, MLP and head there alone
@@ -41,12 +41,14 @@ class Transformer:
         self.config = config
         self.vocab_size = vocab_size
         self.begin = vocab_size
+        self.mask = vocab_size + 1 if config.mask_symbol else None
         self.geometry: Geometry = config.geometry(train_length)
         self.calibrated_methods = frozenset(one.type_name for one in config.methods if one.is_calibrated)
         self.layout = Layout(self._weights())
 
     def _weights(self) -> WeightShapes:
-        weights: WeightShapes = {"embedding": ((self.vocab_size + 1, self.config.width), EMBEDDING_STD, 0.0, False)}
+        n_symbols = self.vocab_size + 1 + self.config.mask_symbol
+        weights: WeightShapes = {"embedding": ((n_symbols, self.config.width), EMBEDDING_STD, 0.0, False)}
         for method in self.config.methods:
             for name, initial in method.parameters(self.geometry).items():
                 key = f"method.{method.type_name}.{name}"
@@ -110,7 +112,7 @@ class Transformer:
         if needs_all:
             x_EMD = at_places(x_EMD, self._placed(T, read, tokens_EBT, positions_T), B)
         if self.config.tied_head:  # scaled, so that the first logits are as wide as the embedding's entries
-            head_EDV = weights["embedding"][:, :-1].transpose(1, 2) * self.config.width**-0.5
+            head_EDV = weights["embedding"][:, : self.vocab_size].transpose(1, 2) * self.config.width**-0.5
         else:
             head_EDV = weights["head"]
         if self.config.block == "standard":
@@ -140,7 +142,7 @@ class Transformer:
         E, B, T = tokens_EBT.shape
         table_EVD = weights["embedding"]
         d = self.config.width
-        # one lookup for all members: member e reads rows e (V + 1) and up of the stacked tables
+        # one lookup for all members: member e reads its own rows of the stacked tables
         offset_E11 = torch.arange(E, device=tokens_EBT.device)[:, None, None] * table_EVD.shape[1]
         rows = (tokens_EBT + offset_E11).reshape(-1)
         x_EBTD = F.embedding(rows, table_EVD.reshape(-1, d)).view(E, B, T, d)

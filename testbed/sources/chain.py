@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from testbed.core import ConfigError, Truth, UndefinedError
 from testbed.sources.correlations import chain_correlations
 from testbed.sources.dyadic import quantise64
+from testbed.sources.masked_checks import check_sites
 from testbed.sources.sampling import ChainSampler
 from testbed.sources.source import Floats, Source, Tokens, check_positions, check_tokens, require_law_memory
 from testbed.sources.stationary import advance, stationary_law
@@ -123,6 +124,37 @@ class DyadicChain(Source):
     def excess_entropy(self) -> Truth:
         """E = sum over l < k of (h_l - h), exact."""
         return Truth.exact(float(np.sum(self._entropies - self._entropies[-1])))
+
+    def masked_losses(self, length: int, n_masked: int = 1) -> Truth:
+        """(length,): for one masked token exact up to V^(2k+1) = 2^20: the k tokens on either side tell all there is,
+
+        H(X_t | the rest) = H(b + 1 + a) - H(X_t's neighbours alone),     b = min(t, k), a = min(length - 1 - t, k)
+        """
+        if n_masked != 1 or self.vocab_size ** (2 * self.order + 1) > MAX_STATES:
+            return super().masked_losses(length, n_masked)
+        length, _ = check_sites(self, length, n_masked)
+        k, known = self.order, {}
+        losses = np.empty(length)
+        for t in range(length):
+            before, after = min(t, k), min(length - 1 - t, k)
+            if (before, after) not in known:
+                known[before, after] = self._masked_loss(before, after)
+            losses[t] = known[before, after]
+        return Truth.exact(losses)
+
+    def _masked_loss(self, before: int, after: int) -> float:
+        """H(X_b | b tokens before it, a after it), nats."""
+        size = self.vocab_size
+        block = self._joints[min(before, self.order)].reshape(-1)  # of b + 1 tokens, then one more at a time
+        for step in range(after):
+            depth = min(before + 1 + step, self.order)
+            with np.errstate(invalid="ignore"):
+                longer = block.reshape(-1, size**depth, 1) * self._laws[depth]
+            block = np.nan_to_num(longer, nan=0.0).reshape(-1)
+        joint = np.moveaxis(block.reshape(size**before, size, size**after), 1, 2).reshape(-1, size)
+        with np.errstate(invalid="ignore"):
+            law = joint / joint.sum(axis=1, keepdims=True)
+        return max(_negative_p_log_q(joint, law), 0.0)
 
     def statistical_complexity(self) -> Truth:
         """C_mu, nats: the entropy of the causal states, which are the contexts, those with equal futures merged; exact.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, PlainSerializer
 
 from testbed.core import ConfigError, Registry, ResourceError, Tagged, Truth, UndefinedError, tagged_to_json
+from testbed.sources.masked import MaskedPrediction
 from testbed.sources.randomness import LONGEST, in_range
 
 Tokens = NDArray[np.integer[Any]]
@@ -55,6 +56,7 @@ LENGTHS_OF_TRUTHS = {
     "conditional_entropies": "max_context",
     "block_entropies": "max_length",
     "position_losses": "length",
+    "masked_losses": "length",
 }
 
 
@@ -70,7 +72,7 @@ def _with_checked_length(truth: Callable[..., Truth], parameter: str) -> Callabl
     return checked
 
 
-class Source(Tagged):
+class Source(MaskedPrediction, Tagged):
     """A law over token sequences, frozen, checked when built. All entropies are in nats.
 
     The context length l counts tokens: h_l = H(X_0 | X_{-l}, ..., X_{-1}). A source that scores only some positions

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from testbed.core import ConfigError
 from testbed.sources.source import Source
+from testbed.training.masking import draw_sites
 from testbed.training.sequences import SequenceBatch, draw_sequences
 from testbed.training.spec import TrainingSpec
 from testbed.training.windows import TargetSet, WeightedContexts, distinct_windows
@@ -31,7 +32,7 @@ class Segment:
     """Members `rows` (a slice of the ensemble), all of one context length.
 
     fixed     tokens_EBT (begin symbol first) and weights_EBV of distinct windows, the same at every step
-    sampler   draws windows and targets, or whole sequences, at each step
+    sampler   draws windows and targets, or whole sequences, masked or not, at each step
     """
 
     rows: slice
@@ -39,7 +40,7 @@ class Segment:
     begin: int
     device: torch.device
     fixed: tuple[Tensor, Tensor] | None = None
-    sampler: "TargetSampler | SequenceSampler | None" = None
+    sampler: "TargetSampler | SequenceSampler | MaskedSampler | None" = None
 
     @property
     def context_length(self) -> int:
@@ -49,6 +50,10 @@ class Segment:
         """What the members see at this step."""
         if self.fixed is not None:
             return StepBatch(*self.fixed, read="last", weighted=True)
+        if isinstance(self.sampler, MaskedSampler):
+            seen_EBT, tokens_EBT, masked_EBT = self.sampler.draw(step)
+            target_EBT, judged_EBT = with_begin(tokens_EBT, 0), with_begin(masked_EBT, False)
+            return StepBatch(with_begin(seen_EBT, self.begin), target_EBT, read="all", judged=judged_EBT)
         if isinstance(self.sampler, SequenceSampler):
             tokens_EBT, judged_EBT = self.sampler.draw(step)
             seen_EBT = with_begin(tokens_EBT[:, :, :-1], self.begin)
@@ -106,6 +111,8 @@ def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[
             segment.fixed = _stack([data[i] for i in members], begin, device)
         elif specs[0].data.batch == "sequences":
             segment.sampler = SequenceSampler(segment.specs, device)
+        elif specs[0].data.batch == "masked":
+            segment.sampler = MaskedSampler(segment.specs, device)
         else:
             segment.sampler = TargetSampler(segment.specs, device)
         segments.append(segment)
@@ -229,22 +236,49 @@ class SequenceSampler:
                 self.sets[key] = self._drawn(spec, spec.data.n_targets, 0)
 
     def _drawn(self, spec: TrainingSpec, n: int, first_row: int) -> SequenceBatch:
-        return draw_sequences(spec.source, "train", spec.data.seed, n, spec.context_length + 1, first_row)
+        return draw_sequences(spec.source, "train", spec.data.seed, n, spec.sequence_length, first_row)
 
-    def draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """(E, B, L) tokens and judged positions."""
+    def drawn(self, step: int) -> list[SequenceBatch]:
+        """The B sequences of every member."""
         if step // STREAM_STEPS != self.chunk:
             self.chunk = step // STREAM_STEPS
             n = STREAM_STEPS * self.n_draws
             streams = {(s.source.content_key, s.data.content_key): s for s in self.specs if s.data.n_targets is None}
             self.sets |= {key: self._drawn(spec, n, self.chunk * n) for key, spec in streams.items()}
-        tokens, judged = [], []
+        batches = []
         for spec in self.specs:
             data = self.sets[spec.source.content_key, spec.data.content_key]
             if spec.data.n_targets is None:
                 index = (step % STREAM_STEPS) * self.n_draws + np.arange(self.n_draws)
             else:
                 index = drawn_index(spec, step)
-            tokens.append(data.tokens[index].astype(np.int64))
-            judged.append(data.judged[index])
-        return torch.from_numpy(np.stack(tokens)).to(self.device), torch.from_numpy(np.stack(judged)).to(self.device)
+            batches.append(SequenceBatch(data.tokens[index].astype(np.int64), data.judged[index]))
+        return batches
+
+    def draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """(E, B, L) tokens and judged positions."""
+        batches = self.drawn(step)
+        return self.stacked([one.tokens for one in batches]), self.stacked([one.judged for one in batches])
+
+    def stacked(self, arrays: list[np.ndarray]) -> Tensor:
+        """(E, ...) on the device."""
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
+
+
+class MaskedSampler:
+    """Draws whole sequences and the tokens that are hidden in each, anew at every step."""
+
+    def __init__(self, specs: list[TrainingSpec], device: torch.device) -> None:
+        self.sequences, self.specs = SequenceSampler(specs, device), specs
+        self.mask = specs[0].source.vocab_size + 1
+
+    def draw(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(E, B, L) tokens with the mask symbol where they are hidden, tokens, and where they are hidden."""
+        seen, tokens, masked = [], [], []
+        for spec, batch in zip(self.specs, self.sequences.drawn(step), strict=True):
+            hidden = draw_sites(batch.judged, spec.data.n_masked, "train", spec.data.seed, step)
+            seen.append(np.where(hidden, self.mask, batch.tokens))
+            tokens.append(batch.tokens)
+            masked.append(hidden)
+        stacked = self.sequences.stacked
+        return stacked(seen), stacked(tokens), stacked(masked)

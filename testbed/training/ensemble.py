@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from testbed.core import ConfigError
 from testbed.models.transformer import Calibrated, Transformer
 from testbed.training.batches import Segment, order_and_segment
 from testbed.training.optimiser import AdamW
@@ -94,6 +95,13 @@ class Ensemble:
         weights = self.model.layout.views(self.weights_EP[row : row + 1])
         return log_sequence_laws(self.model, weights, tokens, judged, self.device)
 
+    @torch.no_grad()
+    def masked_laws(self, member: int, tokens: NDArray[Any], masked: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(n, V) ln q of the caller's member for the tokens hidden in sequences (N, L), in np.nonzero's order."""
+        row = int(self.row_of[member])
+        weights = self.model.layout.views(self.weights_EP[row : row + 1])
+        return log_masked_laws(self.model, weights, tokens, masked, self.device)
+
     def divergence(self, member: int) -> Divergence | None:
         """The caller's member's fate, if it diverged."""
         row = int(self.row_of[member])
@@ -145,6 +153,7 @@ def log_laws(
     model: Transformer, weights: dict[str, Tensor], contexts: NDArray[Any], device: torch.device, chunk: int
 ) -> NDArray[np.float64]:
     """(n, V) ln q(x | context), the normalisation in float64."""
+    _refuse_masked(model)
     n, length = contexts.shape
     rows = max(1, chunk // (length + 1))
     parts = []
@@ -165,6 +174,7 @@ def log_sequence_laws(
     calibrated: Calibrated | None = None,
 ) -> NDArray[np.float64]:
     """(n, V) ln q at the judged positions of sequences (N, L), in the order of np.nonzero: only these are read out."""
+    _refuse_masked(model)
     columns = np.flatnonzero(judged.any(axis=0))
     places = torch.from_numpy(columns).to(device)
     rows = max(1, chunk // tokens.shape[1])
@@ -176,3 +186,39 @@ def log_sequence_laws(
         laws = F.log_softmax(model.logits(weights, seen, places, calibrated=calibrated)[0].double(), dim=-1)
         parts.append(laws.cpu().numpy()[judged[part][:, columns]])
     return np.concatenate(parts)
+
+
+def log_masked_laws(
+    model: Transformer,
+    weights: dict[str, Tensor],
+    tokens: NDArray[Any],
+    masked: NDArray[np.bool_],
+    device: torch.device,
+    chunk: int = 65_536,
+    calibrated: Calibrated | None = None,
+) -> NDArray[np.float64]:
+    """(n, V) ln q of the tokens hidden in sequences (N, L), in the order of np.nonzero, each read at its own place."""
+    if model.mask is None:
+        raise ConfigError("model.mask_symbol: this model was not trained on masked tokens and has no symbol for them")
+    rows = max(1, chunk // (tokens.shape[1] + 1))
+    parts = [np.empty((0, model.vocab_size))]
+    for start in range(0, len(tokens), rows):
+        hidden = masked[start : start + rows]
+        columns = np.flatnonzero(hidden.any(axis=0))
+        if not len(columns):
+            continue
+        seen = np.where(hidden, model.mask, tokens[start : start + rows].astype(np.int64))
+        windows = F.pad(torch.from_numpy(seen).to(device), (1, 0), value=model.begin)[None]
+        places = torch.from_numpy(columns + 1).to(device)
+        laws = F.log_softmax(model.logits(weights, windows, places, calibrated=calibrated)[0].double(), dim=-1)
+        parts.append(laws.cpu().numpy()[hidden[:, columns]])
+    return np.concatenate(parts)
+
+
+def _refuse_masked(model: Transformer) -> None:
+    """A model of masked tokens never predicts the next one: what it is given it reads, at every place."""
+    if model.mask is not None:
+        raise ConfigError(
+            "model.mask_symbol: a model trained on masked tokens gives no law of the next one; see"
+            " testbed.measures.masked"
+        )

@@ -85,7 +85,7 @@ class SequenceSet:
 
 def sequence_set(spec: TrainingSpec) -> SequenceSet:
     """The sequences on which this member is scored; members of one source and data seed share them."""
-    return _sequence_set(spec.source, spec.data.seed, spec.context_length + 1, spec.evaluation)
+    return _sequence_set(spec.source, spec.data.seed, spec.sequence_length, spec.evaluation)
 
 
 @lru_cache(maxsize=32)

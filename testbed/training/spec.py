@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from testbed.core import Config, sha256_of
 from testbed.models import ModelConfig
 from testbed.sources import AnySource
+from testbed.sources.masked import FILLINGS
 
 TRAINER_VERSION = 1
 """Raised when an unchanged spec would train to something else."""
@@ -21,14 +22,37 @@ class DataConfig(Config):
         ge=0, description="longest context l of the study; the same targets serve every l up to it"
     )
     targets_per_sequence: int = Field(1, ge=1, description="targets at successive positions of one sequence")
-    batch: Literal["sampled", "distinct", "sequences"] = Field(
+    batch: Literal["sampled", "distinct", "sequences", "masked"] = Field(
         "sampled",
         description="sampled: draw targets each step; distinct: each distinct window once, weighted by its counts of"
         " next tokens (full batch; an endless stream then means the exact law); sequences: whole sequences of"
-        " max_context + 1 tokens, scored where the source judges (n_targets and targets_per_step count sequences)",
+        " max_context + 1 tokens, scored where the source judges (n_targets and targets_per_step count sequences);"
+        " masked: whole sequences of max_context tokens, some of them hidden and scored there (a model that sees both"
+        " sides)",
+    )
+    masked_sites: int = Field(1, ge=1, description="masked: tokens hidden in a sequence, drawn anew each time it is")
+    masked_share: float | None = Field(
+        None, gt=0, le=1, description="masked: share of the tokens in place of their number, say 0.15; at least one"
     )
     targets_per_step: int = Field(64, ge=1, description="targets drawn a step (not for distinct windows)")
     seed: int = Field(0, ge=0, description="seed of the sequences and of the order in which targets are drawn")
+
+    @model_validator(mode="after")
+    def _check_sites(self) -> Self:
+        given = ["masked_sites"] * (self.masked_sites != 1) + ["masked_share"] * (self.masked_share is not None)
+        if given and self.batch != "masked":
+            value = getattr(self, given[0])
+            raise ValueError(f"{given[0]}: given {value}, but data.batch = {self.batch} hides no token")
+        if len(given) == 2:
+            raise ValueError("masked_sites and masked_share both say how many tokens are hidden: give one of them")
+        return self
+
+    @property
+    def n_masked(self) -> int:
+        """Tokens hidden in each sequence of max_context tokens."""
+        if self.masked_share is None:
+            return self.masked_sites
+        return max(1, round(self.masked_share * self.max_context))
 
 
 class OptimiserConfig(Config):
@@ -95,13 +119,19 @@ class TrainingSpec(Config):
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
         if self.loss == "all" and not self.model.causal:
             raise ValueError("loss: a model that is not causal sees the targets of all positions but the last")
+        if self.model.mask_symbol and self.data.batch != "masked":
+            raise ValueError(
+                f"model.mask_symbol: data.batch = {self.data.batch} hides no token; take data.batch = masked"
+            )
         return self
 
     def _check_source(self) -> None:
         source, length = self.source, self.data.max_context + 1
         if source.takes_inputs:
             raise ValueError(f"source: {source.type_name} has real-valued inputs, which the transformer does not read")
-        if self.data.batch == "sequences":
+        if self.data.batch == "masked":
+            self._check_masked()
+        elif self.data.batch == "sequences":
             if self.loss != "last" or self.data.targets_per_sequence != 1:
                 raise ValueError("loss, data.targets_per_sequence: whole sequences are scored where the source judges")
             if self.context_length != self.data.max_context:
@@ -117,6 +147,35 @@ class TrainingSpec(Config):
                 f" {'stationary' if source.stationary else 'not stationary'} and judges"
                 f" {'every token' if source.judges_all else 'some positions only'}; take data.batch = sequences"
             )
+
+    def _check_masked(self) -> None:
+        source, data, length = self.source, self.data, self.data.max_context
+        if self.model.causal or not self.model.mask_symbol:
+            raise ValueError(
+                "model: masked tokens need both sides and a symbol; take causal = false, mask_symbol = true"
+            )
+        if self.loss != "last" or data.targets_per_sequence != 1:
+            raise ValueError("loss, data.targets_per_sequence: masked sequences are scored at the hidden tokens alone")
+        if self.context_length != length:
+            raise ValueError(
+                f"context_length: given {self.context_length}; masked sequences have data.max_context = {length} tokens"
+            )
+        if length < 1 or not source.writes_length(length):
+            raise ValueError(f"data.max_context: {source.type_name} writes no sequences of {length} tokens")
+        if data.n_masked > length:
+            raise ValueError(f"data.masked_sites: given {data.n_masked}, a sequence has {length} tokens")
+        # only where it may matter: the answer can need the source's machine
+        most = source.most_masked() if source.vocab_size**data.n_masked > FILLINGS else None
+        if most is not None and data.n_masked > most:
+            raise ValueError(
+                f"data.masked_sites: given {data.n_masked}; the exact law of {source.type_name} is known for at most"
+                f" {most} masked tokens in a sequence"
+            )
+
+    @property
+    def sequence_length(self) -> int:
+        """Tokens of a whole sequence: the l that a member sees, and the last, its target, unless targets are hidden."""
+        return self.context_length + (self.data.batch != "masked")
 
     @property
     def training_key(self) -> str:

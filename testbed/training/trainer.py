@@ -7,6 +7,7 @@ import numpy as np
 
 from testbed.training.ensemble import Ensemble
 from testbed.training.evaluation import EvaluationSet, Scores, evaluation_set, path_steps
+from testbed.training.masking import MaskedSet, masked_set
 from testbed.training.member import TrainedMember
 from testbed.training.sequences import SequenceSet, sequence_set
 from testbed.training.spec import TrainingSpec
@@ -42,12 +43,16 @@ def train(specs: list[TrainingSpec], device: str = "cpu", observe: Observer | No
 
 
 def scoring_set(spec: TrainingSpec) -> EvaluationSet | SequenceSet:
-    """On what a member is scored: windows, or whole sequences."""
+    """On what a member is scored: windows, or whole sequences, or the tokens hidden in them."""
+    if spec.data.batch == "masked":
+        return masked_set(spec)
     return sequence_set(spec) if spec.data.batch == "sequences" else evaluation_set(spec)
 
 
 def _laws(ensemble: Ensemble, member: int, spec: TrainingSpec) -> np.ndarray:
     target = scoring_set(spec)
+    if isinstance(target, MaskedSet):
+        return ensemble.masked_laws(member, target.tokens, target.judged)
     if isinstance(target, SequenceSet):
         return ensemble.sequence_laws(member, target.tokens, target.judged)
     return ensemble.laws(member, target.contexts)

@@ -18,9 +18,12 @@ CHANGED = {
     "data.targets_per_sequence": 3,
     "data.batch": "distinct",
     "data.targets_per_step": 7,
+    "data.masked_sites": 2,
+    "data.masked_share": 0.5,
     "data.seed": 9,
     "model.block": "gau",
     "model.causal": False,
+    "model.mask_symbol": None,  # goes with data.batch = masked, never alone
     "model.width": 48,
     "model.depth": 3,
     "model.heads": 1,
@@ -49,8 +52,21 @@ CHANGED = {
 """Another value for every field. A new field must be given one here, and a decision in TrainingSpec.member_fields."""
 
 GATED = BASE.replace(model=ModelConfig(block="gau"))
-START = {"model.key_size": GATED, "model.expansion": GATED}
+MASKED = TrainingSpec(
+    source=IIDSource(vocab_size=3),
+    context_length=2,
+    data=DataConfig(max_context=2, batch="masked"),
+    model=ModelConfig(causal=False, mask_symbol=True),
+)
+START = {
+    "model.key_size": GATED,
+    "model.expansion": GATED,
+    "data.masked_sites": MASKED,
+    "data.masked_share": MASKED,
+}
 """Where a field is changed that the base cannot have."""
+ALONE = [path for path in CHANGED if path not in ("precision", "model.mask_symbol")]
+"""Fields that can be changed while all others stay."""
 
 
 def leaf_fields(config: type[Config], prefix: str = "") -> list[str]:
@@ -75,7 +91,7 @@ def test_every_field_has_another_value_here():
     assert set(CHANGED) >= TrainingSpec.member_fields
 
 
-@pytest.mark.parametrize("path", [path for path, value in CHANGED.items() if path != "precision"])
+@pytest.mark.parametrize("path", ALONE)
 def test_shapes_are_equal_exactly_where_a_member_field_differs(path):
     base = START.get(path, BASE)
     other = changed(base, path)

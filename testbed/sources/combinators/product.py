@@ -20,6 +20,7 @@ from testbed.sources.combinators.streams import (
     require_stationary,
 )
 from testbed.sources.machine_algebra import Machine, invariant_law, tensor_product
+from testbed.sources.masked_checks import check_masked
 from testbed.sources.periods import have_ergodic_product
 from testbed.sources.randomness import derive_seed, in_range
 from testbed.sources.source import (
@@ -169,6 +170,25 @@ class ProductSource(Source):
             joint = law[..., :, None] * factor[..., None, :]
             law = joint.reshape(len(tokens), len(at), law.shape[2] * factor.shape[2])
         return law
+
+    def predict_masked(self, tokens: Tokens, masked: NDArray[np.bool_]) -> Floats:
+        """(n, V): the outer product of the components' laws; a masked token hides all its parts."""
+        given, hidden = check_masked(tokens, masked, self.vocab_size)
+        law = np.ones((int(hidden.sum()), 1))
+        require_law_memory(1, len(law), self.vocab_size)
+        for component, part in zip(self.components, self.decode(given), strict=True):
+            factor = component.predict_masked(part, hidden)
+            law = (law[:, :, None] * factor[:, None, :]).reshape(len(law), -1)
+        return law
+
+    def most_masked(self) -> int | None:
+        """The least of the components'."""
+        limits = [component.most_masked() for component in self.components]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def masked_losses(self, length: int, n_masked: int = 1) -> Truth:
+        """The sum over the components."""
+        return self._sum(lambda component: component.masked_losses(length, n_masked))
 
     def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
         """(N, L): the sum over the components; no (N, L, V) array over the composed symbols is made."""

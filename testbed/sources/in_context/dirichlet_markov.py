@@ -20,6 +20,7 @@ from testbed.sources.in_context.dirichlet_entropies import (
 )
 from testbed.sources.in_context.drawn_chains import enumerable, enumerated_losses, mean_rate
 from testbed.sources.in_context.urn import Ratio, check_urns, sample_urns, urn_laws
+from testbed.sources.masked_checks import check_masked, check_sites
 from testbed.sources.randomness import in_range
 from testbed.sources.sampled_truth import sampled_position_losses
 from testbed.sources.source import (
@@ -138,6 +139,20 @@ class DirichletMarkovSource(Source):
         result[:, self.order :] = np.log((q * pairs + p) / (q * drawn + p * self.vocab_size))
         return result
 
+    def predict_masked(self, tokens: Tokens, masked: NDArray[np.bool_]) -> Floats:
+        """(n, V): at order 0 draws are exchangeable, so (n_x + a) / (n + V a) with the counts of the n tokens seen."""
+        if self.order > 0:
+            return super().predict_masked(tokens, masked)
+        given, hidden = check_masked(tokens, masked, self.vocab_size)
+        row = np.nonzero(hidden)[0]
+        require_law_memory(1, len(row) + len(given), self.vocab_size)
+        flat = np.arange(len(given))[:, None] * self.vocab_size + given
+        counts = np.bincount(flat[~hidden], minlength=len(given) * self.vocab_size)
+        return urn_laws(counts.reshape(len(given), self.vocab_size), self.alpha)[row]
+
+    def most_masked(self) -> int | None:
+        return None if self.order == 0 else super().most_masked()
+
     def _counts(self, tokens: NDArray[np.int64], context: int | None, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
         """(N, n_wanted, V): what followed the last k tokens before positions k + wanted."""
         *_, groups = context_groups(tokens, self.order)
@@ -187,6 +202,14 @@ class DirichletMarkovSource(Source):
     def excess_entropy(self) -> Truth:
         """Infinite: the loss approaches its limit as V^k (V - 1) / (2 t)."""
         return Truth.exact(np.inf)
+
+    def masked_losses(self, length: int, n_masked: int = 1) -> Truth:
+        """(length,): at order 0 exact, h_(length - n_masked) everywhere; else listed or sampled."""
+        if self.order > 0:
+            return super().masked_losses(length, n_masked)
+        length, n_masked = check_sites(self, length, n_masked)
+        seen = in_range("length", max(length - n_masked, 0), MAX_CONTEXT)
+        return Truth.exact(np.full(length, urn_entropies(self.vocab_size, self.alpha, seen)[-1]))
 
     def position_losses(self, length: int) -> Truth:
         """(length,) Bayes losses: exact at order 0, for V = 2 at order 1 up to 512 tokens, and where at most 4096

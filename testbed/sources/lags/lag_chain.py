@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from testbed.core import Truth, UndefinedError
 from testbed.sources.bits import binary_entropy
 from testbed.sources.correlations import check_lags
 from testbed.sources.lags.two_point import MAX_LAG
+from testbed.sources.masked_checks import check_masked
 from testbed.sources.randomness import in_range, random_words
 from testbed.sources.source import (
     Floats,
@@ -175,6 +176,30 @@ class LagChainSource(Source):
             seen = t >= self.lag and (context is None or context >= self.lag)
             laws[:, column] = self.kernel[tokens[:, t - self.lag]] if seen else self.marginal_law
         return laws
+
+    def predict_masked(self, tokens: Tokens, masked: NDArray[np.bool_]) -> Floats:
+        """(n, 2): forward-backward along each of the b chains, which know nothing of each other."""
+        from testbed.sources.masked_laws import Part, laws_by_machine
+
+        given, hidden = check_masked(tokens, masked, 2)
+        n_sequences, length = given.shape
+
+        def chains(array: NDArray[Any], filled: int) -> NDArray[Any]:
+            """(N b, L / b); what is missing at the end stands there as if masked."""
+            whole = np.pad(array, ((0, 0), (0, -length % self.lag)), constant_values=filled)
+            return whole.reshape(n_sequences, -1, self.lag).swapaxes(1, 2).reshape(n_sequences * self.lag, -1)
+
+        rows, hidden_rows = chains(given, 0), chains(hidden, True)
+        bits = np.array([0, 1, 0, 1])  # the next bit, which is the next state, after a 0 and after a 1
+        two_states = Part(np.array([0, 2, 4]), bits, bits, self.kernel.ravel(), self.marginal_law, 0.0)
+        laws = np.zeros((*rows.shape, 2))
+        laws[hidden_rows] = laws_by_machine([two_states], 2, rows, hidden_rows)
+        in_time = laws.reshape(n_sequences, self.lag, -1, 2).swapaxes(1, 2).reshape(n_sequences, -1, 2)
+        found: Floats = in_time[:, :length][hidden]
+        return found
+
+    def most_masked(self) -> int | None:
+        return None
 
     def log_probs(self, tokens: Tokens, context: int | None = None) -> Floats:
         """(N, L) ln p(tokens[:, t] | what stands before)."""
