@@ -164,6 +164,18 @@ def entropy(
 
 
 @app.command()
+def new(
+    kind: str = typer.Argument(metavar="KIND", help="source, method or study"),
+    name: str = typer.Argument(metavar="NAME", help="its type, such as sticky_coin"),
+    into: Path = typer.Option(Path(), "--into", metavar="DIR", help="folder of the files"),
+) -> int:
+    """Write a source, method or study that works, with test and config, to be changed into your own."""
+    from testbed.commands.new import write_new
+
+    return write_new(kind, name, into)
+
+
+@app.command()
 def status(results: Path = RESULTS) -> int:
     """Say what a results folder holds: records, runs, failures with their errors."""
     from testbed.commands.results import show_status
