@@ -166,7 +166,7 @@ def attention_entropies(
     every = attention_inputs(model, weights, tokens_EBT, None, calibrated)
     if not explicit and masks_and_biases(every[0].at, every[0].active) == (None, None):
         for one in every:
-            q, k = scaled(one.q_EBHTK, one.k_EBHTK, one.at, None, one.active)
+            q, k = scaled(one.q_EBHTK, one.k_EBHTK, one.x_EBTD, one.at, None, one.active)
             found[one.block] = attention_entropy(q, k, model.config.causal)
     else:
         for rows in rows_of(model, weights, tokens_EBT, None, calibrated, entries):

@@ -1,14 +1,17 @@
 """Entropy of softmax attention without its T x T weights.
 
-    H_i = ln sum_j e^(s_ij) - sum_j p_ij s_ij,      sum_j p_ij s_ij = q_i . (sum_j p_ij k_j) / sqrt(K)
+    H_i = ln Z_i - sum_j p_ij (s_ij - max_j s_ij),      Z_i = sum_j e^(s_ij - max_j s_ij)
 
-The fused kernel gives both terms at once: attention with the keys in place of the values, and the log of its sum.
+On a CPU the scores of some queries at a time stay in the cache, where a compiled loop takes both sums off each row,
+over the visible keys alone. On a GPU the fused kernel gives both terms at once: the log of its sum, and attention with
+the keys in place of the values, for sum_j p_ij s_ij = q_i . (sum_j p_ij k_j) / sqrt(K).
 """
 
 import math
 from collections.abc import Callable
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,8 +21,8 @@ Kernel = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]]
 
 ENTRIES = 2**22
 """Scores that the explicit way holds at a time."""
-SQUARE = 256
-"""Causal windows longer than this are cut in halves: the CPU's kernel computes every score of up to 512 keys."""
+ROWS, CACHED_ENTRIES = 64, 2**17
+"""Queries, and about as many scores, that the compiled way holds at a time."""
 
 
 @torch.no_grad()
@@ -30,37 +33,34 @@ def attention_entropy(q: Tensor, k: Tensor, causal: bool = True) -> Tensor:
     """
     if q.shape[:-2] != k.shape[:-2] or q.shape[-1] != k.shape[-1] or (causal and q.shape != k.shape):
         raise ConfigError(f"q and k: given shapes {tuple(q.shape)} and {tuple(k.shape)}, which do not fit")
+    if q.device.type == "cpu":
+        compiled = q.dtype == k.dtype == torch.float32 and bool((q.sum() + k.sum()).isfinite())
+        return compiled_entropy(q, k, causal) if compiled else explicit_entropy(q, k, causal)
     kernel = fused_kernel(q.device.type)
     if kernel is None:
         return explicit_entropy(q, k, causal)
     flat_q, flat_k = (x.reshape(-1, 1, *x.shape[-2:]).contiguous() for x in (q, k))
-    square = SQUARE if q.device.type == "cpu" else q.shape[-2]
-    found, _ = _causal(kernel, flat_q, flat_k, square) if causal else _whole(kernel, flat_q, flat_k, False)
+    mean_k, log_sum = kernel(flat_q, flat_k, causal)
+    found = log_sum - torch.linalg.vecdot(flat_q, mean_k) / math.sqrt(q.shape[-1])
     return found.clamp(min=0.0).reshape(q.shape[:-1])
 
 
-def _whole(kernel: Kernel, q: Tensor, k: Tensor, causal: bool) -> tuple[Tensor, Tensor]:
-    """(N, 1, T) twice: entropies, and the log of the softmax's sum."""
-    mean_k, log_sum = kernel(q, k, causal)
-    return log_sum - torch.linalg.vecdot(q, mean_k) / math.sqrt(q.shape[-1]), log_sum
+def compiled_entropy(q: Tensor, k: Tensor, causal: bool) -> Tensor:
+    """The same for finite float32 on a CPU."""
+    from testbed.measures._kernels.row_entropy import row_entropies
 
-
-def _causal(kernel: Kernel, q: Tensor, k: Tensor, square: int) -> tuple[Tensor, Tensor]:
-    """The same, causal: both halves of the window by themselves, then the later queries over the earlier keys, joined
-    by the chain rule H = (1 - w) H_near + w H_far + H_b(w), w the weight of the far keys."""
-    N, _, T, K = q.shape
-    if square >= T or T % 2:
-        return _whole(kernel, q, k, True)
-    half = T // 2
-    entropy, log_sum = (
-        one.reshape(N, 1, T) for one in _causal(kernel, q.view(2 * N, 1, half, K), k.view(2 * N, 1, half, K), square)
-    )
-    far_entropy, far_log_sum = _whole(kernel, q[:, :, half:], k[:, :, :half], False)
-    joined = torch.logaddexp(log_sum[..., half:], far_log_sum)
-    w = (far_log_sum - joined).exp()
-    split = torch.special.entr(w) + torch.special.entr((1.0 - w).clamp(min=0.0))
-    late = torch.lerp(entropy[..., half:], far_entropy, w) + split
-    return torch.cat([entropy[..., :half], late], dim=-1), torch.cat([log_sum[..., :half], joined], dim=-1)
+    (T, K), n_keys = q.shape[-2:], k.shape[-2]
+    found = torch.empty(q.shape[:-1])
+    flat_q = (q * (math.log2(math.e) / math.sqrt(K))).reshape(-1, T, K)
+    flat_k, entropies = k.reshape(-1, n_keys, K).transpose(1, 2), found.view(-1, T).numpy()
+    for start in range(0, T, ROWS):
+        rows = slice(start, min(start + ROWS, T))
+        seen, first = (rows.stop, start) if causal else (n_keys, n_keys)
+        together = max(1, CACHED_ENTRIES // ((rows.stop - start) * seen))
+        for part in (slice(n, n + together) for n in range(0, len(flat_q), together)):
+            scores = torch.bmm(flat_q[part, rows], flat_k[part, :, :seen]).numpy()
+            row_entropies(scores, scores.view(np.int32), first, entropies[part, rows])
+    return found.clamp_(min=0.0)
 
 
 @torch.no_grad()
@@ -83,24 +83,19 @@ def explicit_entropy(q: Tensor, k: Tensor, causal: bool = True) -> Tensor:
 def fused_kernel(device_type: str) -> Kernel | None:
     """(q, k, causal) -> attention with the keys as values, and the log of its sum; None where torch has no such kernel.
 
-    torch's own attention function drops the log-sum; the operators beneath it, which are not public, return it. One
-    that is missing, or answers wrongly on a small example, is not used.
+    torch's own attention function drops the log-sum; the operator beneath it, which is not public, returns it. If it is
+    missing, or answers wrongly on a small example, it is not used.
     """
-    kernel = {"cpu": _cpu_kernel, "cuda": _cuda_kernel}.get(device_type)
-    if kernel is None:
+    if device_type != "cuda":
         return None
     q, k = torch.randn(2, 1, 1, 5, 8, generator=torch.Generator().manual_seed(0)).to(device_type)
     try:
-        _, log_sum = kernel(q, k, False)
+        _, log_sum = _cuda_kernel(q, k, False)
     except (AttributeError, RuntimeError, TypeError):
         return None
     expected = (q @ k.transpose(-1, -2) / math.sqrt(8)).logsumexp(dim=-1)
-    return kernel if log_sum.shape == expected.shape and torch.allclose(log_sum, expected, atol=1e-4) else None
-
-
-def _cpu_kernel(q: Tensor, k: Tensor, causal: bool) -> tuple[Tensor, Tensor]:
-    found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, k, 0.0, causal)
-    return found[0], found[1]
+    fits = log_sum.shape == expected.shape and torch.allclose(log_sum, expected, atol=1e-4)
+    return _cuda_kernel if fits else None
 
 
 def _cuda_kernel(q: Tensor, k: Tensor, causal: bool) -> tuple[Tensor, Tensor]:

@@ -102,8 +102,9 @@ def rows_of(
             for piece in (slice(start, start + rows) for start in range(0, len(formed_Q), rows)):
                 at = _placed(model, formed_Q[piece], T)
                 mask_TT, bias = masks_and_biases(at, inputs.active)
-                used = scaled(q[:, batch, :, piece], k, at, mask_TT, inputs.active)
-                context = AttentionContext(*used, x[:, batch, piece], at, visible(mask_TT, at), inputs.block)
+                shown_x = x[:, batch, piece]
+                used = scaled(q[:, batch, :, piece], k, shown_x, at, mask_TT, inputs.active)
+                context = AttentionContext(*used, shown_x, at, visible(mask_TT, at), inputs.block)
                 logits = logits_of(bias, context, inputs.active)
                 w = weights_of(logits, context, inputs.active)
                 if whole:  # all were formed, some were asked for

@@ -41,23 +41,50 @@ class CosScale(CosineLogits):
     """Logits alpha cos(q, k) with a fixed alpha, in training too (2501.08570; alpha 8 to 256, 128 in its main model).
 
     The normalisation stands before RoPE. Combines with InfoScale.
+
+    `released_code`: as in the DNA model of the code of 2501.08570, where each channel of the keys is normalised over
+    the window and not each key over its channels. Logits are no cosines then, and every key knows of all the others:
+    for bidirectional models alone. (The code's main model is right.)
     """
 
     alpha: float = Field(128.0, gt=0, description="scale of the cosine")
+    released_code: bool = Field(False, description="keys are normalised over the window, as in that code's DNA model")
+
+    @property
+    def needs_all_keys(self) -> bool:
+        return self.released_code
 
     def factor(self, geometry: Geometry) -> float:
         return self.alpha
 
+    def qk(
+        self, q_EBHTK: "Tensor", k_EBHTK: "Tensor", at: Placement, parameters: Parameters
+    ) -> "tuple[Tensor, Tensor]":
+        q, k = super().qk(q_EBHTK, k_EBHTK, at, parameters)
+        if self.released_code:
+            k = k_EBHTK / (k_EBHTK.norm(dim=-2, keepdim=True) + TINY)
+        return q, k
+
 
 @method("cosa")
 class CosineLogScale(CosineLogits):
-    """Logits slope ln n cos(q, k) for n visible keys (Su 2023, CosA: slope 4)."""
+    """Logits slope ln n cos(q, k) for n visible keys (Su 2023, 9859: CosA with dynamic log n, slope 4)."""
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})
     slope: float = Field(4.0, gt=0, description="alpha = slope ln n")
 
     def scale(self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Parameters) -> "Tensor":
         return self.slope * n_visible_T.log()
+
+
+@method("cosa_fixed")
+class FixedCosineLogScale(CosineLogits):
+    """Logits slope ln(m/2) cos(q, k) at every length (Su 2023, 9859: CosA, slope 4, n half the training length m)."""
+
+    slope: float = Field(4.0, gt=0, description="alpha = slope ln(m/2)")
+
+    def factor(self, geometry: Geometry) -> float:
+        return self.slope * math.log(max(geometry.train_length, 3) / 2.0)
 
 
 @method("critical_scale")

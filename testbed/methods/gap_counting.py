@@ -28,18 +28,21 @@ class GapCounting(Method):
 
     def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
         seen = a_EBHTT.masked_fill(~context.visible_TT, -math.inf)
-        return a_EBHTT * (self.r * critical_inverse_temperature(seen)).clamp(max=LARGEST_FACTOR)[..., None]
+        return a_EBHTT * (self.r * critical_inverse_temperature(seen, LARGEST_FACTOR / self.r))[..., None]
 
 
-def critical_inverse_temperature(a: "Tensor") -> "Tensor":
-    """(...,): Lambda of each row of logits (..., n); -inf entries are not there. Infinite for a tie at the top."""
+def critical_inverse_temperature(a: "Tensor", largest: float = math.inf) -> "Tensor":
+    """(...,): the smaller of Lambda and `largest` for each row of logits (..., n); -inf entries are not there.
+
+    Lambda is infinite for a tie at the top; where `largest` stands in for it, its gradient is zero.
+    """
     import torch
 
     gaps = (a.amax(dim=-1, keepdim=True) - a).sort(dim=-1).values[..., 1:]
     if gaps.shape[-1] == 0:
         return torch.zeros_like(a[..., 0])
     counts = torch.arange(2, a.shape[-1] + 1, device=a.device, dtype=a.dtype)
-    return (counts.log() / gaps).amax(dim=-1)
+    return (counts.log() / gaps.maximum(counts.log() / largest)).amax(dim=-1)
 
 
 @method("adaptive_temperature")

@@ -77,6 +77,7 @@ class YarnBands(StretchedRotary):
 
     low: float = Field(1.0, gt=0, description="turns below which a pair is interpolated")
     high: float = Field(32.0, gt=0, description="turns above which a pair is left alone")
+    version: ClassVar[int] = 2
     ramp: Literal["turns", "index"] = Field("turns", description="what g is linear in")
     needs_even_head_dim: ClassVar[bool] = True
 
@@ -94,5 +95,5 @@ class YarnBands(StretchedRotary):
         def index_at(turns: float) -> float:
             return d * math.log(train_length / (turns * 2 * math.pi)) / (2 * math.log(self.base))
 
-        first, last = max(math.floor(index_at(self.high)), 0), min(math.ceil(index_at(self.low)), d // 2 - 1)
+        first, last = max(math.floor(index_at(self.high)), 0), min(math.ceil(index_at(self.low)), d - 1)
         return [1.0 - min(max((i - first) / max(last - first, 1e-3), 0.0), 1.0) for i in range(d // 2)]

@@ -67,14 +67,26 @@ class ScalableSoftmax(Method):
 class SelectiveSelfAttention(Method):
     """Multiply logits by 1 + e^(-e^b) ln n with b learned for each block, from 2 on (Zhang et al. 2024, 2411.12892).
 
-    The position part of the temperature, which is all that the released code keeps.
+    The position part of the temperature, which is all that the released code keeps. `token` adds the paper's other
+    part, read off the query's token: tanh(w . x) + 1 + e^(-e^b) ln n, w learned for each block and head, x the block's
+    normed input. (The paper leaves the map under the tanh open; e^(-e^b) is the code's form of its sigmoid. The
+    paper's temperature of the values is not part of this.)
     """
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})
+    token: bool = Field(False, description="the temperature depends on the query's token too")
 
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:
-        return {"b": Initial((1,), std=0.0, mean=2.0, per_block=True)}
+        found = {"b": Initial((1,), std=0.0, mean=2.0, per_block=True)}
+        if self.token:
+            shape, std = (geometry.width, geometry.heads), 0.1 * geometry.width**-0.5
+            found["w"] = Initial(shape, std=std, per_block=True, decay=True)
+        return found
 
-    def scale(self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Parameters) -> "Tensor":
+    def query_scale(self, x_EBTD: "Tensor", n_visible_T: "Tensor", parameters: Parameters) -> "Tensor":
         slope_E = (-parameters["b"].exp()).exp()
-        return 1.0 + slope_E[:, :, None, None, None] * n_visible_T.log()[:, None]
+        factor = 1.0 + slope_E[:, :, None, None, None] * n_visible_T.log()[:, None]
+        if not self.token:
+            return factor
+        gate_EBTH = (x_EBTD @ parameters["w"][:, None]).tanh()
+        return factor + gate_EBTH.transpose(-1, -2)[..., None]

@@ -2,15 +2,16 @@
 
 A method fills *slots*. Exclusive slots take one filler (`qk`, `position`, `normaliser`, `training_positions`, and any
 name in `excludes`, such as `length_scale`); the others compose: `embed` adds, `qk` and `rotate` chain, `scale`
-multiplies, `mask` intersects, `bias` adds, `logits` and `reweigh` chain. What changes q and k alone keeps the fused
-attention kernel, masks and biases pass through it as an argument; `logits`, `normalise` and `reweigh` take the explicit
-path, which forms the scores.
+and `query_scale` multiply, `mask` intersects, `bias` adds, `logits` and `reweigh` chain. What changes q and k alone
+keeps the fused attention kernel, masks and biases pass through it as an argument; `logits`, `normalise` and `reweigh`
+take the explicit path, which forms the scores.
 
 E B T H K D V name the axes member, batch, time, head, head dimension, model dimension, vocabulary.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ class Placement:
 
     @property
     def n_keys(self) -> int:
-        return len(self.keys_T)
+        return int(self.keys_T.shape[0])
 
     @property
     def distances_TT(self) -> "Tensor":
@@ -116,9 +117,23 @@ class Method(Tagged):
     """Later queries depend on earlier ones' scores: the last block cannot compute the last query alone."""
 
     @property
+    def needs_all_keys(self) -> bool:
+        """Reads keys behind the query too, as bidirectional models alone may."""
+        return False
+
+    @property
     def counts_whole_window(self) -> bool:
         """`scale` is given the window's length for every query instead of the query's own number of visible keys."""
         return False
+
+    @property
+    def scales_biases(self) -> bool:
+        """`scale` multiplies what other methods' `bias` adds as well, not q . k alone."""
+        return False
+
+    def scale_dimension(self, geometry: Geometry) -> int:
+        """What `scale` is given as the head dimension."""
+        return geometry.head_dim
 
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:
         """Learned parameters of this method by name; they live in the model's flat buffer, one copy a member."""
@@ -150,6 +165,10 @@ class Method(Tagged):
         """(T,) or broadcastable to (E, 1, H, T, 1): multiplies the logits of a query with n visible keys."""
         return None
 
+    def query_scale(self, x_EBTD: "Tensor", n_visible_T: "Tensor", parameters: Parameters) -> "Tensor | None":
+        """Broadcastable to (E, B, H, T, 1): multiplies the logits of each query, from what it was computed of."""
+        return None
+
     def mask(self, at: Placement) -> "Tensor | None":
         """(T, T) bool, True where a query may see a key; intersected with the causal mask."""
         return None
@@ -160,7 +179,8 @@ class Method(Tagged):
 
     # -- the explicit path, taken where some method of the combination overrides one of these
     def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
-        """The scaled and biased logits, changed; invisible keys are masked afterwards."""
+        """The scaled logits, changed: before biases are added for fillers of `position`, after that for all others;
+        invisible keys are masked in the end."""
         return a_EBHTT
 
     def normalise(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor | None":
@@ -180,15 +200,22 @@ class Method(Tagged):
     @property
     def is_explicit(self) -> bool:
         """Whether this method needs the scores themselves."""
-        return self._overrides("logits", "normalise", "reweigh")
+        return self.overrides("logits", "normalise", "reweigh")
 
     @property
     def is_calibrated(self) -> bool:
         """Whether this method reads values off a trained model."""
-        return self._overrides("calibrate")
+        return self.overrides("calibrate")
 
-    def _overrides(self, *hooks: str) -> bool:
-        return any(getattr(type(self), name) is not getattr(Method, name) for name in hooks)
+    @classmethod
+    def overrides(cls, *hooks: str) -> bool:
+        """Whether this method has one of these hooks of its own."""
+        return _overrides(cls, hooks)
+
+
+@lru_cache(maxsize=1024)
+def _overrides(cls: type[Method], hooks: tuple[str, ...]) -> bool:
+    return any(getattr(cls, name) is not getattr(Method, name) for name in hooks)
 
 
 EXCLUSIVE_SLOTS = frozenset({"qk", "position", "normaliser", "training_positions"})

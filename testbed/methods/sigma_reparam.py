@@ -26,5 +26,5 @@ class SigmaReparam(Method):
     def reparametrise(self, name: str, matrix: "Tensor", parameters: Parameters) -> "Tensor":
         import torch
 
-        largest_E = torch.linalg.matrix_norm(matrix, ord=2)
+        largest_E = torch.linalg.matrix_norm(matrix.float(), ord=2).to(matrix.dtype)
         return parameters[f"gamma_{name}"] / largest_E[:, None, None] * matrix

@@ -40,7 +40,7 @@ class Llama4Temperature(Method):
 
     excludes: ClassVar[frozenset[str]] = frozenset({"length_scale"})
     slope: float = Field(0.1, ge=0, description="c")
-    floor: int | None = Field(None, gt=0, description="F, positions a step; left out: the training length")
+    floor: int | None = Field(None, gt=0, description="F, positions a step; left out: m + 1")
 
     def scale(self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Parameters) -> "Tensor":
         steps_T = n_visible_T // (train_length + 1 if self.floor is None else self.floor)

@@ -35,10 +35,17 @@ class TrainingPositions(Method):
 
 @method("pose")
 class PoSE(TrainingPositions):
-    """Two chunks: the first, U(1 .. ceil(m/2)) tokens, at 0, the second after a skip of U(0 .. L - m) (2309.10400)."""
+    """Two chunks: the first, U(1 .. ceil(m/2)) tokens, at 0, the second after a skip of U(0 .. L - m) (2309.10400).
+
+    `released_code`: no skip, because the code of 2501.08570 has no training for it, and is plain RoPE at the end.
+    """
+
+    released_code: bool = Field(False, description="never skips, as in the code of 2501.08570")
 
     def drawn(self, window: int, rng: np.random.Generator) -> Positions:
         positions = np.arange(window)
+        if self.released_code:
+            return positions
         first = int(rng.integers(1, -(-window // 2) + 1))
         positions[first:] += int(rng.integers(0, self.target_length - window + 1))
         return positions

@@ -21,6 +21,11 @@ class TwoRanges(RotaryPositions):
     distance changes its sign alone.
     """
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether far keys behind the query are scored as mirror images of those before it."""
+        return True
+
     def is_far(self, at: Placement) -> "Tensor":
         """(T, T) bool: pairs scored at the far positions."""
         raise NotImplementedError
@@ -36,7 +41,7 @@ class TwoRanges(RotaryPositions):
         far_TT = self.is_far(at) & context.visible_TT
         frequencies = self.frequencies(context.q_EBHTK.shape[-1], at.n_keys, at.geometry.train_length)
         for behind in (False, True):
-            pairs_TT = far_TT & ((at.distances_TT < 0) == behind)
+            pairs_TT = far_TT & ((at.distances_TT < 0) == behind) if self.mirrors else far_TT & (not behind)
             if not bool(pairs_TT.any()):
                 continue
             if behind:
@@ -48,37 +53,50 @@ class TwoRanges(RotaryPositions):
             a_EBHTT = torch.where(pairs_TT, q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), a_EBHTT)
         return a_EBHTT
 
-    def window_of(self, at: Placement) -> int:
-        """The distance up to which pairs are near; half the training length unless a subclass has a field for it."""
-        return max(at.geometry.train_length // 2, 1)
 
-
-@method("rerope")
-class ReRoPE(TwoRanges):
-    """Distances are cut off at w: min(i - j, w), either sign (Su 2023). A no-op in windows up to w.
-
-    Best at w = m/4 .. m/2, and it collapses at w = m, which is the default of the code released with 2501.08570:
-    `released_code`.
-    """
+class BeyondWindow(TwoRanges):
+    """Base: far pairs are those more than w apart."""
 
     window: int | None = Field(None, gt=0, description="w; left out: half the training length")
-    released_code: bool = Field(False, description="w = m, as in the code of 2501.08570")
 
     def window_of(self, at: Placement) -> int:
-        if self.released_code:
-            return at.geometry.train_length
-        return super().window_of(at) if self.window is None else self.window
+        """The distance up to which pairs are near."""
+        return max(at.geometry.train_length // 2, 1) if self.window is None else self.window
 
     def is_far(self, at: Placement) -> "Tensor":
         return at.distances_TT.abs() > self.window_of(at)
 
+
+@method("rerope")
+class ReRoPE(BeyondWindow):
+    """Distances are cut off at w: min(i - j, w), either sign (Su 2023). A no-op in windows up to w.
+
+    Best at w = m/4 .. m/2; it collapses at w = m.
+
+    `released_code`: as in the code of 2501.08570, w = m unless given, distances from w on become w - 1, and keys behind
+    the query, which bidirectional models see, get that of keys before it, with the same sign.
+    """
+
+    version: ClassVar[int] = 2
+    released_code: bool = Field(False, description="window and far distances of the code of 2501.08570")
+
+    def window_of(self, at: Placement) -> int:
+        return at.geometry.train_length if self.released_code and self.window is None else super().window_of(at)
+
+    @property
+    def mirrors(self) -> bool:
+        return not self.released_code
+
+    def is_far(self, at: Placement) -> "Tensor":
+        return at.distances_TT.abs() > self.window_of(at) - self.released_code
+
     def far_positions(self, at: Placement) -> "tuple[Tensor, Tensor]":
-        queries_T = at.queries_T.float() * 0.0 + float(self.window_of(at))
+        queries_T = at.queries_T.float() * 0.0 + float(self.window_of(at) - self.released_code)
         return queries_T, at.keys_T.float() * 0.0
 
 
 @method("leaky_rerope")
-class LeakyReRoPE(ReRoPE):
+class LeakyReRoPE(BeyondWindow):
     """Distances beyond w grow k times slower: w + (i - j - w) / k (Su 2023).
 
     k = 1 is RoPE, k = infinity ReRoPE; k < 1 in training and plain RoPE afterwards is the inverse form.
@@ -92,7 +110,7 @@ class LeakyReRoPE(ReRoPE):
 
 
 @method("self_extend")
-class SelfExtend(ReRoPE):
+class SelfExtend(BeyondWindow):
     """Far pairs stand at floor(i / G) + w - floor(w / G) and floor(j / G): leaky ReRoPE on whole numbers.
 
     Jin et al. 2024 (2401.01325).
@@ -112,7 +130,8 @@ class LMInfinite(TwoRanges):
     `released_code`: plain RoPE, because the code of 2501.08570 tests a misspelt name. A no-op for windows up to m.
     """
 
-    first: int = Field(4, ge=0, description="keys at the start that every query sees")
+    version: ClassVar[int] = 2
+    first: int = Field(5, ge=0, description="keys at the start that every query sees")
     released_code: bool = Field(False, description="never runs, as in the code of 2501.08570")
 
     def mask(self, at: Placement) -> "Tensor | None":
@@ -121,7 +140,7 @@ class LMInfinite(TwoRanges):
         return (at.distances_TT.abs() < at.geometry.train_length) | (at.key_order_T < self.first)
 
     def is_far(self, at: Placement) -> "Tensor":
-        return (at.distances_TT > at.geometry.train_length) & (not self.released_code)
+        return (at.distances_TT.abs() > at.geometry.train_length) & (not self.released_code)
 
     def far_positions(self, at: Placement) -> "tuple[Tensor, Tensor]":
         return at.queries_T.float() * 0.0 + float(at.geometry.train_length), at.keys_T.float() * 0.0
@@ -132,9 +151,13 @@ class StreamingSinks(TwoRanges):
     """The first `sinks` keys and the last W are visible, at their positions in that cache.
 
     Xiao et al. 2023 (2309.17453). A query beyond the cache stands at position sinks + W - 1, so no distance exceeds the
-    training length where W = m - sinks, the default. `released_code`: positions stay absolute, as in the code of
-    2501.08570. A no-op up to m.
+    training length where W = m - sinks, the default. A no-op up to m.
+
+    `released_code`: as in the code of 2501.08570, W = m unless given, positions stay absolute, so that sinks are out of
+    range, and the first queries see every key (in bidirectional models).
     """
+
+    version: ClassVar[int] = 2
 
     needs_even_head_dim: ClassVar[bool] = True
     sinks: int = Field(4, ge=0, description="keys at the start that stay")
@@ -142,10 +165,13 @@ class StreamingSinks(TwoRanges):
     released_code: bool = Field(False, description="sinks keep their distances, as in the code of 2501.08570")
 
     def window_of(self, at: Placement) -> int:
-        return max(at.geometry.train_length - self.sinks, 1) if self.recent is None else self.recent
+        if self.recent is not None:
+            return self.recent
+        return at.geometry.train_length if self.released_code else max(at.geometry.train_length - self.sinks, 1)
 
     def mask(self, at: Placement) -> "Tensor":
-        return (at.distances_TT.abs() < self.window_of(at)) | (at.key_order_T < self.sinks)
+        seen_TT = (at.distances_TT.abs() < self.window_of(at)) | (at.key_order_T < self.sinks)
+        return seen_TT | (at.query_order_T < self.sinks)[:, None] if self.released_code else seen_TT
 
     def is_far(self, at: Placement) -> "Tensor":
         beyond_T = at.query_order_T >= self.sinks + self.window_of(at)

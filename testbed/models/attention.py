@@ -101,7 +101,7 @@ def attend(
         ]
         return torch.cat(attended, dim=-2)
     mask_TT, bias = masks_and_biases(at, active)
-    q_EBHTK, k_EBHTK = scaled(q_EBHTK, k_EBHTK, at, mask_TT, active)
+    q_EBHTK, k_EBHTK = scaled(q_EBHTK, k_EBHTK, x_EBTD, at, mask_TT, active)
     if explicit:
         context = AttentionContext(q_EBHTK, k_EBHTK, x_EBTD, at, visible(mask_TT, at), block)
         return weights_of(logits_of(bias, context, active), context, active) @ v_EBHTK
@@ -118,7 +118,8 @@ def attend(
 
 
 def masks_and_biases(at: Placement, active: Active) -> tuple[Tensor | None, Tensor | None]:
-    """The intersection of all methods' masks and the sum of their biases; None where there is none."""
+    """The intersection of all methods' masks, and the sum of their biases times the factors of methods that scale
+    biases too; None where there is none."""
     mask_TT: Tensor | None = None
     bias: Tensor | None = None
     for method, parameters in active:
@@ -128,33 +129,69 @@ def masks_and_biases(at: Placement, active: Active) -> tuple[Tensor | None, Tens
         added = method.bias(at, parameters)
         if added is not None:
             bias = added if bias is None else bias + added
+    if bias is not None:
+        for method, parameters in active:
+            if method.scales_biases and (factor := _factor(method, parameters, at, mask_TT)) is not None:
+                bias = bias * factor
     return mask_TT, bias
 
 
 def scaled(
-    q_EBHTK: Tensor, k_EBHTK: Tensor, at: Placement, mask_TT: Tensor | None, active: Active
+    q_EBHTK: Tensor, k_EBHTK: Tensor, x_EBTD: Tensor, at: Placement, mask_TT: Tensor | None, active: Active
 ) -> tuple[Tensor, Tensor]:
-    """q and k after `qk`, `rotate` and `scale`, in this order; scales are folded into q."""
+    """q and k after `qk`, `rotate`, and `scale` and `query_scale`, which are folded into q."""
     for method, parameters in active:
         q_EBHTK, k_EBHTK = method.qk(q_EBHTK, k_EBHTK, at, parameters)
-    n_visible_T = counted(mask_TT, at)
     for method, parameters in active:
         q_EBHTK = method.rotate(q_EBHTK, at.queries_T, at, parameters)
         k_EBHTK = method.rotate(k_EBHTK, at.keys_T, at, parameters)
-        counted_T = torch.full_like(n_visible_T, at.n_keys) if method.counts_whole_window else n_visible_T
-        factor = method.scale(counted_T, at.geometry.head_dim, at.geometry.train_length, parameters)
+        factor = _factor(method, parameters, at, mask_TT)
         if factor is not None:
-            q_EBHTK = q_EBHTK * (factor[:, None] if factor.ndim == 1 else factor)
+            q_EBHTK = q_EBHTK * factor
+        if method.overrides("query_scale"):
+            of_query = method.query_scale(x_EBTD, counted(mask_TT, at), parameters)
+            q_EBHTK = q_EBHTK if of_query is None else q_EBHTK * of_query
     return q_EBHTK, k_EBHTK
+
+
+def _factor(method: Method, parameters: Parameters, at: Placement, mask_TT: Tensor | None) -> Tensor | None:
+    """What a method's `scale` multiplies logits by, (T, 1) or broadcastable to (E, 1, H, T, 1)."""
+    if not method.overrides("scale"):
+        return None
+    if mask_TT is None and not parameters:
+        return _constant_factor(method, at.query_order_T, at.n_keys, isinstance(at, Bidirectional), at.geometry)
+    return _factor_of(method, counted(mask_TT, at), at.n_keys, at.geometry, parameters)
+
+
+@lru_cache(maxsize=256)
+def _constant_factor(
+    method: Method, query_order_T: Tensor, n_keys: int, sees_all: bool, geometry: Geometry
+) -> Tensor | None:
+    """The factor of a method that learns nothing; kept for each tensor of places (by identity), of which a model has
+    few. In short windows its ten small operations would cost a quarter of attention."""
+    n_visible_T = torch.full_like(query_order_T, n_keys) if sees_all else query_order_T + 1
+    return _factor_of(method, n_visible_T, n_keys, geometry, {})
+
+
+def _factor_of(
+    method: Method, n_visible_T: Tensor, n_keys: int, geometry: Geometry, parameters: Parameters
+) -> Tensor | None:
+    counted_T = torch.full_like(n_visible_T, n_keys) if method.counts_whole_window else n_visible_T
+    factor = method.scale(counted_T, method.scale_dimension(geometry), geometry.train_length, parameters)
+    return factor[:, None] if factor is not None and factor.ndim == 1 else factor
 
 
 def logits_of(bias: Tensor | None, context: AttentionContext, active: Active) -> Tensor:
     """(E, B, H, T, T) all scores, after every method; -inf where a key is not visible."""
     a_EBHTT = context.q_EBHTK @ context.k_EBHTK.transpose(-1, -2) / math.sqrt(context.q_EBHTK.shape[-1])
+    for method, parameters in active:  # positions first: they may score pairs again, without what others add
+        if "position" in method.slots:
+            a_EBHTT = method.logits(a_EBHTT, context, parameters)
     if bias is not None:
         a_EBHTT = a_EBHTT + bias
-    for method, parameters in sorted(active, key=lambda one: "position" not in one[0].slots):  # positions first
-        a_EBHTT = method.logits(a_EBHTT, context, parameters)
+    for method, parameters in active:
+        if "position" not in method.slots:
+            a_EBHTT = method.logits(a_EBHTT, context, parameters)
     return a_EBHTT.masked_fill(~context.visible_TT, -math.inf)
 
 

@@ -45,8 +45,8 @@ class QuerySource(Source):
             )
         return length - self.question_length - 1
 
-    def lengths(self, up_to: int) -> list[int]:
-        return list(range(self.question_length + 1, up_to + 1))
+    def lengths(self, up_to: int) -> Sequence[int]:
+        return range(self.question_length + 1, up_to + 1)
 
     def batch(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Batch:
         """Sampled sequences; only the last position is judged."""

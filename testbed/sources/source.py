@@ -149,13 +149,13 @@ class Source(MaskedPrediction, Tagged):
         """Small instances, ordinary and degenerate ones: every property test runs over each of them."""
         return [cls()]
 
-    def lengths(self, up_to: int) -> list[int]:
-        """The sequence lengths that this source writes, in 0 .. up_to; `sample` refuses others."""
-        return list(range(up_to + 1))
+    def lengths(self, up_to: int) -> Sequence[int]:
+        """The sequence lengths that this source writes, in 0 .. up_to, rising; `sample` refuses others."""
+        return range(up_to + 1)
 
     def writes_length(self, length: int) -> bool:
-        """Whether sequences of this length are written, without listing all shorter ones where all are."""
-        return length >= 0 if type(self).lengths is Source.lengths else length in self.lengths(length)
+        """Whether sequences of this length are written; costs nothing where `lengths` is a range."""
+        return length in self.lengths(length)
 
     # -- what follows from the above
     def batch(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Batch:

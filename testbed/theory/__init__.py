@@ -10,6 +10,16 @@ from testbed.theory.attention_entropy import (
     required_gap,
     top_two_gap_bound,
 )
+from testbed.theory.context_laws import (
+    ContextLaw,
+    ExponentialDecay,
+    HorizonLaw,
+    ParameterLaw,
+    PowerDecay,
+    QuantaLaw,
+    TabularLaw,
+    optimal_context,
+)
 from testbed.theory.cosine_attention import (
     aligned_weights,
     cosscale_peak,
@@ -20,6 +30,7 @@ from testbed.theory.cosine_attention import (
     rotated_cosine_moments,
     window_mass,
 )
+from testbed.theory.dimension_law import DimensionLaw, approximation_exponent
 from testbed.theory.logit_scaling import (
     critical_gamma,
     entropy_invariant_ratio,
@@ -28,14 +39,25 @@ from testbed.theory.logit_scaling import (
     infoscale_cosine,
     infoscale_ratio,
     log_ratio,
+    overlap_after_attention,
     sphere_cosine_scale,
+    sphere_limit_ratio,
     sphere_ratio,
     yarn_temperature,
 )
 from testbed.theory.tabular import kt_excess, kt_excess_is_trusted, tabular_change_points, tabular_optimal_context
 
 __all__ = [
+    "ContextLaw",
+    "DimensionLaw",
+    "ExponentialDecay",
+    "HorizonLaw",
+    "ParameterLaw",
+    "PowerDecay",
+    "QuantaLaw",
+    "TabularLaw",
     "aligned_weights",
+    "approximation_exponent",
     "attention_entropy_floor",
     "copy_information_loss",
     "cosscale_peak",
@@ -54,11 +76,14 @@ __all__ = [
     "kt_excess_is_trusted",
     "log_ratio",
     "mass_on_one",
+    "optimal_context",
+    "overlap_after_attention",
     "random_cosine_density",
     "required_gap",
     "rotary_decay",
     "rotated_cosine_moments",
     "sphere_cosine_scale",
+    "sphere_limit_ratio",
     "sphere_ratio",
     "tabular_change_points",
     "tabular_optimal_context",

@@ -1,5 +1,7 @@
 """Laws for the factor by which logits should grow with the number n of visible keys, from training length m on."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -47,6 +49,23 @@ def sphere_ratio(n: ArrayLike, train_length: float, head_dim: int) -> Floats | f
     return _ratio(sphere_cosine_scale, n, train_length, head_dim)
 
 
+def sphere_limit_ratio(n: ArrayLike, train_length: float, head_dim: int) -> Floats | float:
+    """(n / m)^(2/(d-1)): grows with the critical inverse temperature of n keys uniform on the sphere in R^d, at which
+    attention passes from averaging over many keys to the nearest one (2605.08505).
+
+    The nearest of n cosines is 1 - O(n^(-2/(d-1))) where ln n is large against d / 2; for smaller n it lies near I(n),
+    and the law is `sphere_ratio`.
+
+    >>> round(sphere_limit_ratio(4096, 64, 16), 2)
+    1.74
+    """
+    _check_head_dim(head_dim, 2)
+    keys = _at_least_one("n", n)
+    if not train_length > 0:
+        raise ConfigError(f"train_length: given {train_length}, must be above 0")
+    return _scalar((keys / train_length) ** (2.0 / (head_dim - 1)))
+
+
 def log_ratio(n: ArrayLike, train_length: float) -> Floats | float:
     """ln n / ln m (Su 2021): constant attention mass against equal distractors at a fixed gap."""
     keys = _at_least_one("n", n)
@@ -84,6 +103,33 @@ def critical_gamma(overlap: float) -> float:
     if not 0 <= overlap < 1:
         raise ConfigError(f"overlap: given {overlap}, must lie in [0, 1)")
     return 1.0 / (1.0 - overlap)
+
+
+def overlap_after_attention(gamma: float, overlap: float, n: float) -> float:
+    """Cosine of two outputs of attention with scores gamma ln n <y_i, y_j> over n unit vectors, their own values.
+
+    All pairs are at inner product rho; there is no residual. With the weight w = n^gamma / (n^gamma +
+    (n-1) n^(gamma rho)) on oneself and u = (1-w) / (n-1) on each other one it is c / s,
+
+        c = w^2 rho + 2 w u (1 + (n-2) rho) + u^2 (n-2 + ((n-1)^2 - (n-2)) rho)
+        s = w^2 + 2 w u (n-1) rho + u^2 (n-1) (1 + (n-2) rho)
+
+    As n grows: 1 below `critical_gamma`, 4 rho / (1 + 3 rho) at it, rho above it (Chen et al. 2025, 2510.05554; the
+    form for finite n re-derived).
+
+    >>> [round(overlap_after_attention(gamma, 0.5, 10**9), 3) for gamma in (1.0, 2.0, 3.0)]
+    [1.0, 0.8, 0.5]
+    """
+    from scipy.special import expit
+
+    if not 0 <= overlap < 1 or n < 2:
+        raise ConfigError(f"overlap and n: given {overlap} and {n}, need a number in [0, 1) and one of at least 2")
+    w = float(expit(gamma * (1.0 - overlap) * math.log(n) - math.log(n - 1)))
+    u = (1.0 - w) / (n - 1.0)
+    common = w**2 * overlap + 2 * w * u * (1 + (n - 2) * overlap)
+    common += u**2 * (n - 2 + ((n - 1) ** 2 - (n - 2)) * overlap)
+    square = w**2 + 2 * w * u * (n - 1) * overlap + u**2 * (n - 1) * (1 + (n - 2) * overlap)
+    return common / square
 
 
 def gap_counting_scale(logits: ArrayLike) -> Floats | float:

@@ -102,6 +102,7 @@ NAMES = [
     ("asentmax", {}),
     ("cosscale", {"alpha": 8.0}),
     ("infoscale", {"count": "window"}),
+    ("ssa", {"token": True}),
 ]
 
 
@@ -139,9 +140,10 @@ def test_pieces_hold_no_square():
 
 @pytest.mark.parametrize("block", ["standard", "gau"])
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("name", ["infoscale", "cosscale", "banded", "alibi", "entmax15", "qk_norm"])
+@pytest.mark.parametrize("name", ["infoscale", "cosscale", "banded", "alibi", "entmax15", "qk_norm", "ssa"])
 def test_entropies_with_and_without_rows_agree(block, causal, name):
-    config = with_method(name, **({"reach": 3} if name == "banded" else {})).replace(block=block, causal=causal)
+    values = {"banded": {"reach": 3}, "ssa": {"token": True}}.get(name, {})
+    config = with_method(name, **values).replace(block=block, causal=causal)
     model, weights, tokens = some(config, 20)
     found = attention_entropies(model, weights, tokens).numpy()
     assert found == pytest.approx(attention_rows(model, weights, tokens).entropy, abs=1e-4)

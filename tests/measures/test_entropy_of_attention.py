@@ -7,7 +7,7 @@ import torch
 
 from testbed.core import ConfigError
 from testbed.measures import attention_entropy as module
-from testbed.measures.attention_entropy import attention_entropy, explicit_entropy, fused_kernel
+from testbed.measures.attention_entropy import attention_entropy, explicit_entropy
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 
@@ -41,14 +41,43 @@ def test_it_equals_loops(device, causal, shape, scale):
 
 
 @pytest.mark.parametrize("T", [1, 4, 12, 13, 40])
+@pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("scale", [0.3, 3.0])
-def test_halves_join_to_the_whole(T, scale, monkeypatch):
-    """Windows cut down to squares of four keys, odd lengths left whole; keys of almost no weight too."""
-    monkeypatch.setattr(module, "SQUARE", 4)
+def test_pieces_join_to_the_whole(T, causal, scale, monkeypatch):
+    """Five queries at a time, and few heads; keys of almost no weight too, and scores of either sign."""
+    monkeypatch.setattr(module, "ROWS", 5)
+    monkeypatch.setattr(module, "CACHED_ENTRIES", 100)
     q, k = random_qk(3, 2, T, 8, scale=scale)
     k[:, :, : T // 2] *= 4  # far keys with all the weight, or none
-    found = attention_entropy(q, k).double()
-    torch.testing.assert_close(found, explicit_entropy(q.double(), k.double()), rtol=0, atol=1e-4)
+    for shift in (0.0, -50.0):
+        with_constant, ones = torch.cat([q, torch.ones(3, 2, T, 1)], -1), torch.full((3, 2, T, 1), shift)
+        u, w = with_constant, torch.cat([k, ones], -1)
+        found = attention_entropy(u, w, causal).double()
+        torch.testing.assert_close(found, explicit_entropy(u.double(), w.double(), causal), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.0, 40.0, 1e3, 1e5])
+def test_weights_too_small_for_a_float_count_for_nothing(spread):
+    """One key, or two alike, `spread` nats above the rest; and all keys alike."""
+    T = 300
+    k = torch.zeros(2, T, 4)
+    k[0, 7, 0] = k[1, 7:9, 0] = 2 * spread  # divided by sqrt(4)
+    q = torch.zeros(2, T, 4)
+    q[..., 0] = 1.0
+    found = attention_entropy(q, k, causal=False)
+    torch.testing.assert_close(found.double(), explicit_entropy(q.double(), k.double(), False), rtol=0, atol=1e-5)
+    expected = torch.tensor([math.log(T)] * 2 if spread == 0 else [0.0, math.log(2)])
+    torch.testing.assert_close(found, expected[:, None].expand(2, T), rtol=0, atol=1e-5)
+
+
+def test_what_is_not_finite_or_not_float32_takes_the_explicit_way(monkeypatch):
+    q, k = random_qk(2, 20, 4)
+    torch.testing.assert_close(attention_entropy(q.double(), k.double()), explicit_entropy(q.double(), k.double()))
+    k[0, 12, 1] = math.nan
+    found = attention_entropy(q, k)
+    assert found[0, 12:].isnan().all()
+    assert found[0, :12].isfinite().all()
+    assert found[1].isfinite().all()
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -66,17 +95,12 @@ def test_it_stays_exact_for_the_largest_logits(device):
         )
 
 
-def test_the_cpu_has_the_kernel():
-    """Else every entropy quietly takes the slow way."""
-    assert fused_kernel("cpu") is not None
-
-
-def test_without_the_kernel_rows_are_formed_in_pieces(monkeypatch):
+def test_the_explicit_way_forms_rows_in_pieces(monkeypatch):
     q, k = random_qk(2, 3, 20, 4)
     expected = attention_entropy(q, k)
-    monkeypatch.setattr(module, "fused_kernel", lambda device: None)
     monkeypatch.setattr(module, "ENTRIES", 2 * 3 * 20 * 7)
-    torch.testing.assert_close(attention_entropy(q, k), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(explicit_entropy(q, k), expected, rtol=0, atol=1e-5)
+    assert module.fused_kernel("cpu") is None
 
 
 def test_more_keys_than_queries():

@@ -24,7 +24,7 @@ def scores(method, T: int, train_length: int = M, heads: int = 1, seed: int = 0)
     at = placed(T, "all", Geometry(heads * K, heads, 1, train_length), torch.device("cpu"))
     active = [(method, {})]
     mask, bias = masks_and_biases(at, active)
-    q, k = scaled(q, k, at, mask, active)
+    q, k = scaled(q, k, q, at, mask, active)
     return logits_of(bias, AttentionContext(q, k, q, at, visible(mask, at), 0), active)[0, 0]
 
 

@@ -203,7 +203,7 @@ def test_set_disjointness_is_its_story(order, size, other, intersecting):
 def test_set_disjointness_twice_says_nothing_new():
     source = SetDisjointness(n_elements=20, set_size=3, repeats=2)
     once = source.replace(repeats=1)
-    assert source.lengths(40) == [2 * (m + 5) + 1 for m in range(1, 15)]
+    assert list(source.lengths(40)) == [2 * (m + 5) + 1 for m in range(1, 15)]
     assert source.position_losses(25).value == pytest.approx([*once.position_losses(13).value[:-1], *([0.0] * 13)])
     tokens = source.sample(50, 25)
     assert np.array_equal(tokens[:, :12], tokens[:, 12:24])

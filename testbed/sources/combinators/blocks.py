@@ -124,8 +124,10 @@ class BlockSource(Source):
         return self.encode(self.component.sample(n_sequences, length * self.length, seed, first_sequence))
 
     def lengths(self, up_to: int) -> list[int]:
-        written = set(self.component.lengths(up_to * self.length))
-        return [length for length in range(up_to + 1) if length * self.length in written]
+        return [length for length in range(up_to + 1) if self.writes_length(length)]
+
+    def writes_length(self, length: int) -> bool:
+        return self.component.writes_length(length * self.length)
 
     # -- laws
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:

@@ -47,8 +47,11 @@ class DelegatingSource(Source):
         """Products of weights were rounded in `finite_form`."""
         return form_is_rounded(self.inner)
 
-    def lengths(self, up_to: int) -> list[int]:
+    def lengths(self, up_to: int) -> Sequence[int]:
         return self.inner.lengths(up_to)
+
+    def writes_length(self, length: int) -> bool:
+        return self.inner.writes_length(length)
 
     def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Tokens:
         """(N, L) tokens of `inner`."""

@@ -150,8 +150,11 @@ class MixtureSource(Source):
                 result[run] = written[run - first]
         return result
 
-    def lengths(self, up_to: int) -> list[int]:
+    def lengths(self, up_to: int) -> Sequence[int]:
         return common_lengths(self.components, up_to)
+
+    def writes_length(self, length: int) -> bool:
+        return all(component.writes_length(length) for component in self.components)
 
     # -- laws
     def posterior(self, tokens: Tokens) -> Floats:

@@ -153,8 +153,11 @@ class ProductSource(Source):
             ]
         )
 
-    def lengths(self, up_to: int) -> list[int]:
+    def lengths(self, up_to: int) -> Sequence[int]:
         return common_lengths(self.components, up_to)
+
+    def writes_length(self, length: int) -> bool:
+        return all(component.writes_length(length) for component in self.components)
 
     # -- laws
     def predict(self, tokens: Tokens, context: int | None = None, positions: Sequence[int] | None = None) -> Floats:

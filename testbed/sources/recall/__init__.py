@@ -9,5 +9,6 @@
 | T6 far source | `far_source` |
 | T7b two classes of reliability | `reliability_classes` |
 
-Beside them: `repeated_block` (induction), `key_value_recall` (several queries, missing keys), `set_disjointness`.
+Beside them: `needle` (T2 with one token a statement and no limit of n), `repeated_block` (induction),
+`key_value_recall` (several queries, missing keys), `set_disjointness`.
 """

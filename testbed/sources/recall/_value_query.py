@@ -1,5 +1,6 @@
 """`ValueQuery`: n sites that carry values, a question that singles one out, and its value through a noisy channel."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar, Self
 
@@ -109,10 +110,10 @@ class ValueQuery(WithoutContextEntropies, SweepQuery):
         """The length of a sequence of n sites."""
         return self.site_length * n_sites + self.question_length + 1
 
-    def lengths(self, up_to: int) -> list[int]:
-        most = (up_to - self.question_length - 1) // self.site_length
+    def lengths(self, up_to: int) -> Sequence[int]:
         limit = self.sites_limit()
-        return [self.length_of(n) for n in range(1, (most if limit is None else min(most, limit)) + 1)]
+        most = up_to if limit is None else min(up_to, self.length_of(limit))
+        return range(self.length_of(1), most + 1, self.site_length)
 
     # -- draws
     def _draw_values(self, n_sequences: int, n_sites: int, seed: int, first_sequence: int) -> Integers:

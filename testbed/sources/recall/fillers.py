@@ -78,7 +78,7 @@ class Fillers(WithoutContextEntropies):
                     f"filler_law: given shape {self.filler_law.shape}, must be ({self.base.vocab_size},), the base's V"
                 )
             check_rows(self.filler_law, "filler_law")
-        if self.base_length not in self.base.lengths(self.base_length):
+        if not self.base.writes_length(self.base_length):
             raise ConfigError(
                 f"n_informative: {self.n_informative} tokens and {self.tail} of tail make {self.base_length}, which is"
                 f" no length that {self.base.type_name} writes"
@@ -130,8 +130,8 @@ class Fillers(WithoutContextEntropies):
         parts = (self.base.fingerprint, self.n_informative, self.tail, self.placement, self.filler_weights)
         return law_fingerprint(self.type_name, *parts)
 
-    def lengths(self, up_to: int) -> list[int]:
-        return list(range(self.base_length, up_to + 1))
+    def lengths(self, up_to: int) -> Sequence[int]:
+        return range(self.base_length, up_to + 1)
 
     def _n_fillers(self, length: int) -> int:
         if length < self.base_length:

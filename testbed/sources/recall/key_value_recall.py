@@ -128,10 +128,9 @@ class KeyValueRecall(WithoutContextEntropies):
             )
         return n
 
-    def lengths(self, up_to: int) -> list[int]:
-        most = (up_to - 2 * self.n_queries) // 2
-        most = min(most, self.n_keys) if self.distinct else most
-        return [2 * n + 2 * self.n_queries for n in range(1, most + 1)]
+    def lengths(self, up_to: int) -> Sequence[int]:
+        most = min(up_to, 2 * (self.n_keys + self.n_queries)) if self.distinct else up_to
+        return range(2 * (1 + self.n_queries), most + 1, 2)
 
     # -- draws
     def sample(self, n_sequences: int, length: int, seed: int = 0, first_sequence: int = 0) -> Tokens:
