@@ -1,0 +1,189 @@
+"""Which solver answers, when it stops, and what is said where it cannot.
+
+A law is returned as converged only if the largest marginal error is within the tolerance, and the duality gap
+|<lam, q_c - mu_c>| within 1000 times that. What does not converge is examined by linear programming where V^n is small:
+tables that no law has raise InfeasibleError, with the constraints that clash and the slack; on the boundary the support
+is found and the problem solved on it.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from testbed.core import ConfigError, ResourceError, did_you_mean
+from testbed.maxent.closed_form import closed_form_law
+from testbed.maxent.constraint import Floats
+from testbed.maxent.constraint_set import AGREEMENT, ConstraintSet, SolverName
+from testbed.maxent.dense import MAX_CELLS
+from testbed.maxent.dual import lbfgs, soft
+from testbed.maxent.errors import InfeasibleError, NotConvergedError
+from testbed.maxent.feasibility import MAX_PROGRAM_CELLS, Feasibility, feasibility
+from testbed.maxent.ipf import fit, fit_banded
+from testbed.maxent.law import Law
+from testbed.maxent.newton import fits_newton, newton
+
+SOLVERS = ("auto", "closed", "ipf", "newton", "lbfgs", "soft", "banded")
+TOLERANCE = {"lbfgs": 1e-8, "soft": 1e-7}
+ITERATIONS = {"newton": 200, "lbfgs": 5000, "soft": 5000}
+DEFAULT_TOLERANCE, DEFAULT_ITERATIONS = 1e-12, 10_000
+GAP_PER_RESIDUAL = 1e3
+"""The duality gap may be this many times the tolerance on the residual, nats: 1e-9 by default."""
+SWEEPS_BEFORE_A_LOOK = 512
+"""After this many sweeps `auto` asks whether the targets are inside, if V^n is small."""
+
+
+def solve(
+    constraints: ConstraintSet,
+    solver: SolverName,
+    tolerance: float | None,
+    max_iterations: int | None,
+    l2: float,
+    box: float | Sequence[Floats],
+    on_failure: Literal["raise", "return"],
+) -> Law:
+    """`ConstraintSet.solve`."""
+    if solver not in SOLVERS:
+        raise ConfigError(f"solver: given {solver!r}; {did_you_mean(str(solver), SOLVERS)}")
+    if solver != "soft" and (l2 or not isinstance(box, int | float) or box):
+        raise ConfigError(f"l2, box: the solver {solver} meets its targets exactly; they belong to the solver soft")
+    within = TOLERANCE.get(solver, DEFAULT_TOLERANCE) if tolerance is None else tolerance
+    steps = ITERATIONS.get(solver, DEFAULT_ITERATIONS) if max_iterations is None else max_iterations
+    if not within > 0 or steps < 1:
+        raise ConfigError(f"tolerance, max_iterations: given {tolerance}, {max_iterations}; both must be positive")
+    if constraints.disagreement > AGREEMENT:
+        return _contradictory(constraints, solver, within, steps, l2, box)
+    within = max(within, 4 * constraints.disagreement)  # no law can be closer to all of them
+    law = _run(constraints, solver, within, steps, l2, box)
+    if law.status == "converged" and law.duality_gap > GAP_PER_RESIDUAL * within:
+        law = law.with_report(status="not converged")
+    if law.status != "not converged" or on_failure == "return":
+        return law
+    raise _failure(constraints, law, within)
+
+
+def _run(
+    constraints: ConstraintSet,
+    solver: SolverName,
+    tolerance: float,
+    steps: int,
+    l2: float,
+    box: float | Sequence[Floats],
+) -> Law:
+    if solver == "auto":
+        return _automatic(constraints, tolerance, steps)
+    if solver == "closed" or not constraints.maximal:
+        if not constraints.is_decomposable:
+            raise ConfigError(
+                f"solver: closed needs a decomposable set, and {constraints!r} has no junction tree; use auto"
+            )
+        return closed_form_law(constraints)
+    if solver == "ipf":
+        return fit(constraints, tolerance, steps)
+    if solver == "banded":
+        return fit_banded(constraints, tolerance, steps)
+    if solver == "newton":
+        return newton(constraints, tolerance, steps)
+    if solver == "lbfgs":
+        return lbfgs(constraints, tolerance, steps)
+    return soft(constraints, tolerance, steps, l2, box)
+
+
+def _automatic(constraints: ConstraintSet, tolerance: float, steps: int) -> Law:
+    if constraints.is_decomposable:
+        return closed_form_law(constraints)
+    cells = constraints.vocab_size**constraints.length
+    if cells > MAX_CELLS:
+        try:
+            return fit_banded(constraints, tolerance, steps)
+        except ResourceError as error:
+            raise ResourceError(
+                f"{constraints.vocab_size}^{constraints.length} = {cells:.3g} sequences are too many for a dense law,"
+                f" and {error}"
+            ) from None
+    if cells > MAX_PROGRAM_CELLS:
+        return fit(constraints, tolerance, steps)
+    try:
+        law = fit(constraints, tolerance, min(steps, SWEEPS_BEFORE_A_LOOK))
+    except InfeasibleError as error:
+        found = feasibility(constraints)
+        raise infeasible(constraints, found) if found.status == "infeasible" else error from None
+    if law.status == "converged":
+        return law
+    found = feasibility(constraints)
+    if found.status == "infeasible":
+        raise infeasible(constraints, found)
+    support = found.support.reshape(constraints.grid.shape)
+    law = fit(constraints, tolerance, steps, support)
+    if law.status != "converged" and fits_newton(constraints):
+        law = newton(constraints, tolerance, ITERATIONS["newton"], support)
+    if law.status == "converged" and found.status == "boundary":
+        return law.with_report(status="boundary")
+    return law
+
+
+def _contradictory(
+    constraints: ConstraintSet,
+    solver: SolverName,
+    tolerance: float,
+    steps: int,
+    l2: float,
+    box: float | Sequence[Floats],
+) -> Law:
+    """Tables that disagree: `soft` has an answer, `ipf` ends in a cycle, and its law is that of the last table met."""
+    if solver == "soft":
+        law = soft(constraints, tolerance, steps, l2, box)
+        if law.status == "soft":
+            return law
+        raise _failure(constraints, law, tolerance)
+    if solver == "ipf":
+        return fit(constraints, tolerance, steps).with_report(status="inconsistent")
+    worst = max(constraints.separator_audit, key=lambda one: one.largest)
+    raise InfeasibleError(
+        f"{constraints.name(worst.first)} and {constraints.name(worst.second)} disagree on the positions"
+        f" {worst.positions} by {worst.largest:.3g}: no law has both; use the solver soft, or a policy",
+        constraints=(worst.first, worst.second),
+    )
+
+
+def infeasible(constraints: ConstraintSet, found: Feasibility) -> InfeasibleError:
+    """The answer where a linear program has shown that no law exists."""
+    names = " and ".join(constraints.name(i) for i in found.constraints)
+    return InfeasibleError(
+        f"no law has these marginals: slack {found.slack:.3g} (some probability would have to be that small); {names}"
+        " cannot hold together, though without one of them the rest can; use the solver soft",
+        constraints=found.constraints,
+        slack=found.slack,
+    )
+
+
+def _failure(constraints: ConstraintSet, law: Law, tolerance: float) -> NotConvergedError | InfeasibleError:
+    """Why a solver stopped short, as far as can be known."""
+    said = (
+        f"{law.solver}: residual {law.residual:.3g} after {law.iterations} iterations, tolerance {tolerance:.3g};"
+        f" largest multiplier {law.largest_multiplier:.3g}, duality gap {law.duality_gap:.3g}"
+    )
+    if law.solver == "soft":
+        return NotConvergedError(
+            f"{said}; where the multipliers keep growing, no law lies within the box around the targets: widen it,"
+            " or use l2",
+            law,
+        )
+    if constraints.vocab_size**constraints.length > MAX_PROGRAM_CELLS:
+        return NotConvergedError(
+            f"{said}; V^n is too large to tell whether the targets are feasible: mix them with the uniform law"
+            " (`mixed`), use the solver soft, or allow more iterations",
+            law,
+        )
+    found = feasibility(constraints)
+    if found.status == "infeasible":
+        return infeasible(constraints, found)
+    if found.status == "boundary":
+        zeros = int(np.sum(~found.support & ~constraints.structural_zeros))
+        return NotConvergedError(
+            f"{said}; the targets lie on the boundary (slack 0): every law with them has {zeros} sequences of"
+            " probability zero beside those that zeros of the tables exclude, and the multipliers are infinite; the"
+            " solver auto answers on the rest",
+            law,
+        )
+    return NotConvergedError(f"{said}; the targets are feasible (slack {found.slack:.3g}): allow more iterations", law)
