@@ -11,22 +11,29 @@ from testbed.core import StoreError, array_sha256, sha256_of
 
 
 def write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> str:
-    """Write an .npz named by the SHA-256 of its arrays; an existing one is kept. Returns the file's name."""
+    """Write an .npz named by the SHA-256 of its arrays; an existing one is kept. Returns the file's name.
+
+    StoreError where it cannot be written; no half file is left.
+    """
     name = sha256_of({key: array_sha256(array) for key, array in arrays.items()}) + ".npz"
     path = folder / name
     if path.exists():
         return name
-    folder.mkdir(parents=True, exist_ok=True)
-    for abandoned in folder.glob(f".{name}.*"):  # by a process that was killed
-        abandoned.unlink(missing_ok=True)
     partial = folder / f".{name}.{os.getpid()}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for abandoned in folder.glob(f".{name}.*"):  # by a process that was killed
+            abandoned.unlink(missing_ok=True)
         with partial.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         _sync_folder(folder)
+    except OSError as error:  # a full disk, a limit on the size of files
+        raise StoreError(
+            f"{folder} cannot be written to: {error.strerror}; the same command goes on from here"
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
     return name

@@ -1,0 +1,124 @@
+"""A token stream cut into pieces of windows, each of which can be counted alone, left out, or counted twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.core import ConfigError
+
+Tokens = NDArray[Any]
+
+CHUNK_TOKENS = 2**22
+"""Tokens that are copied from a mapped file at a time."""
+MOST_SYMBOLS = 2**26
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Windows of `order` tokens: all of the rows (R, L) together; windows never run across rows.
+
+    at_end    the rows end where their sequences do, so that the shorter grams of their last tokens count here too
+    """
+
+    rows: Tokens
+    order: int
+    at_end: bool
+
+    @property
+    def n_windows(self) -> int:
+        return self.rows.shape[0] * (self.rows.shape[1] - self.order + 1)
+
+    def shortened(self, order: int) -> "Piece":
+        """The windows of fewer tokens that begin at the same places, and at the ends of sequences all that are left."""
+        rows = self.rows if self.at_end else self.rows[:, : self.rows.shape[1] - self.order + order]
+        return Piece(rows, order, self.at_end)
+
+    def tails(self, length: int) -> NDArray[np.int64]:
+        """(R, length): the last tokens of the sequences that end here; no rows elsewhere."""
+        rows = self.rows[:, self.rows.shape[1] - length :] if self.at_end else self.rows[:0, :length]
+        return rows.astype(np.int64)
+
+    def chunks(self) -> Iterator[Tokens]:
+        """The rows in parts (r, l) of 8 or 32 bits a token, which hold each window once."""
+        n_rows, length = self.rows.shape
+        if length > CHUNK_TOKENS:
+            step = CHUNK_TOKENS - self.order + 1
+            for row in range(n_rows):
+                for first in range(0, length - self.order + 1, step):
+                    yield _narrow(self.rows[row : row + 1, first : first + step + self.order - 1])
+        else:
+            step = max(1, CHUNK_TOKENS // length)
+            for first in range(0, n_rows, step):
+                yield _narrow(self.rows[first : first + step])
+
+
+def _narrow(rows: Tokens) -> Tokens:
+    """Two types for the kernels, instead of eight."""
+    return np.ascontiguousarray(rows, dtype=np.uint8 if rows.dtype.itemsize == 1 else np.uint32)
+
+
+def cut(rows: Tokens, order: int, n_pieces: int) -> list[Piece]:
+    """Cut the windows of all rows into pieces of nearly equal numbers of windows, each of successive ones."""
+    n_rows, length = rows.shape
+    if n_pieces <= n_rows:
+        borders = np.linspace(0, n_rows, n_pieces + 1).round().astype(int)
+        return [Piece(rows[a:b], order, True) for a, b in pairwise(borders)]
+    n_windows = length - order + 1
+    pieces = []
+    for row, share in enumerate(np.diff(np.linspace(0, n_pieces, n_rows + 1).round().astype(int))):
+        borders = np.linspace(0, n_windows, min(int(share), n_windows) + 1).round().astype(int)
+        for a, b in pairwise(borders):
+            pieces.append(Piece(rows[row : row + 1, a : b + order - 1], order, b == n_windows))
+    return pieces
+
+
+def checked_rows(tokens: Tokens, max_order: int, vocab_size: int | None) -> tuple[Tokens, int]:
+    """The tokens as rows (R, L), and V: one more than the largest token, unless given.
+
+    Raises ConfigError for tokens that are no integers, negative or above V - 1 (with the place), or for sequences
+    shorter than `max_order`.
+    """
+    array = np.asarray(tokens)
+    if array.ndim not in (1, 2) or array.dtype.kind not in "ui":
+        raise ConfigError(f"tokens: need integers (N,) or (N, L), given {array.dtype} of shape {array.shape}")
+    if max_order < 1:
+        raise ConfigError(f"max_order: given {max_order}, must be at least 1")
+    rows = array if array.ndim == 2 else array[np.newaxis]
+    if rows.shape[0] == 0 or rows.shape[1] < max_order:
+        raise ConfigError(
+            f"tokens: given {rows.shape[0]} sequences of {rows.shape[1]}; grams of {max_order} need as many tokens"
+        )
+    largest = check_tokens(rows.reshape(-1), vocab_size)
+    size = largest + 1 if vocab_size is None else vocab_size
+    if size > MOST_SYMBOLS:
+        raise ConfigError(
+            f"vocab_size: {size}, at most {MOST_SYMBOLS}; number the tokens anew, as np.unique(.., return_inverse) does"
+        )
+    return rows, size
+
+
+def check_tokens(tokens: Tokens, vocab_size: int | None) -> int:
+    """The largest of the tokens (N,); ConfigError names the first below 0 or above V - 1, and where it stands."""
+    largest = 0
+    for first in range(0, len(tokens), CHUNK_TOKENS):
+        chunk = tokens[first : first + CHUNK_TOKENS]
+        smallest, greatest = (int(chunk.min()) if chunk.dtype.kind == "i" else 0), int(chunk.max())
+        if smallest < 0 or (vocab_size is not None and greatest >= vocab_size):
+            wrong = chunk < 0 if smallest < 0 else chunk >= vocab_size
+            at = int(np.argmax(wrong))
+            limit = "" if vocab_size is None else f" .. {vocab_size - 1}"
+            raise TokenError(f"token {first + at} is {int(chunk[at])}, must lie in 0{limit or ' or above'}", first + at)
+        largest = max(largest, greatest)
+    return largest
+
+
+class TokenError(ConfigError):
+    """A token outside the alphabet; `place` is its number in the stream."""
+
+    def __init__(self, message: str, place: int) -> None:
+        super().__init__(message)
+        self.place = place
