@@ -9,19 +9,24 @@ depth D up to the root:
 
 where n_s counts what followed the context s of d tokens so far and B = (1 - b) P_leaf(s) / (b prod_c P(c s)) is the
 posterior odds that s is a leaf. After each token x, B is multiplied by p_d(x) / q_(d+1)(x) (the ratio form, Willems &
-Tjalkens). Since that needs depth d + 1 alone, a whole depth is computed at once, for all positions and sequences.
+Tjalkens): D + 1 nodes a token, in time O(N L D) and in memory of about one node a token, at any depth.
 """
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
-from testbed.predictors.grouping import context_groups, earlier_counts, earlier_sums, earlier_symbols
+from testbed.predictors.windows import checked_contexts, checked_tokens, checked_windows
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Integers = NDArray[np.int32]
 
-CHUNK_ENTRIES = 2**22
+DENSE_VOCABULARY = 16
+"""Alphabets up to this size keep a row of counts for every node; larger ones keep the pairs that occur."""
+CERTAIN = 2**30  # the scale of odds that no data move
 
 
 def context_tree_weighting(
@@ -34,7 +39,7 @@ def context_tree_weighting(
     """(N, L) code length of every token, -ln q(x_t | x_0 .. x_(t-1)) in nats; the first `depth` tokens cost ln V each.
 
     tokens (N, L), each row a sequence of its own, or (L,) for one sequence. Every token's code length uses the tokens
-    before it alone; the sum over a row is the sequence's code length. Time O(N L D log(N L)), memory O(N L D).
+    before it alone; the sum over a row is the sequence's code length.
 
     >>> lengths = context_tree_weighting(np.array([0, 1] * 8), vocab_size=2, depth=2)
     >>> (lengths[:3] / np.log(2)).round(3).tolist(), lengths[-3:].round(3).tolist()
@@ -43,13 +48,9 @@ def context_tree_weighting(
     Raises ConfigError for tokens outside 0 .. V - 1, a negative depth, a branching outside 0 .. 1, or a concentration
     that is not positive.
     """
-    rows = _checked(tokens, vocab_size, depth, branching, concentration)
-    lengths = np.full(rows.shape, np.log(vocab_size))
-    if rows.shape[1] > depth:
-        for part in _chunks(rows, depth + 1):
-            levels = _levels(rows[part], vocab_size, depth, branching, concentration)
-            lengths[part, depth:] = -levels[0].log_mixture
-    return lengths.reshape(np.shape(tokens))
+    prior = ContextTree(vocab_size, depth, branching, concentration)
+    rows = np.atleast_2d(checked_tokens(tokens, vocab_size))
+    return prior._code(rows, np.empty((0, 0, vocab_size))).reshape(np.shape(tokens))
 
 
 def context_tree_law(
@@ -60,77 +61,97 @@ def context_tree_law(
     concentration: float = 0.5,
 ) -> Floats:
     """(N, L, V): q(x | x_0 .. x_(t-1)), whose -ln at the tokens `context_tree_weighting` returns; uniform for t < D."""
-    rows = _checked(tokens, vocab_size, depth, branching, concentration)
+    prior = ContextTree(vocab_size, depth, branching, concentration)
+    rows = np.atleast_2d(checked_tokens(tokens, vocab_size))
     laws = np.full((*rows.shape, vocab_size), 1.0 / vocab_size)
-    if rows.shape[1] > depth:
-        for part in _chunks(rows, max(vocab_size, depth + 1)):
-            laws[part, depth:] = _mixed_laws(rows[part], vocab_size, depth, branching, concentration)
+    judged = np.empty((len(rows), max(rows.shape[1] - depth, 0), vocab_size))
+    prior._code(rows, judged)
+    laws[:, depth:] = judged
     return laws.reshape(*np.shape(tokens), vocab_size)
 
 
-class _Level:
-    """One depth of the tree at all positions.
+@dataclass(frozen=True)
+class ContextTree:
+    """The prior over trees as a learner of windows; see the module's formula.
 
-    groups         (N, L - D) the node of every position
-    leaf_weight    (N, L - D) posterior probability that the node is a leaf, given that the tree has it
-    log_mixture    (N, L - D) ln q_d(x_t)
+    vocab_size      V
+    depth           D, the longest context
+    branching       b, the prior probability that a node above depth D branches
+    concentration   a, of the Dirichlet prior of a leaf's law
+
+    >>> contexts = np.array([[0], [1], [0], [1]])
+    >>> ContextTree(vocab_size=2, depth=1).fit(contexts, np.array([1, 0, 1, 0])).laws(contexts[:2]).round(2)
+    array([[0.21, 0.79],
+           [0.79, 0.21]])
     """
 
-    def __init__(self, groups: Integers, tokens: Integers, vocab_size: int, concentration: float) -> None:
-        self.groups = groups
-        pairs = earlier_counts(groups * vocab_size + tokens)
-        self.log_leaf = np.log((pairs + concentration) / (earlier_counts(groups) + vocab_size * concentration))
-        self.leaf_weight = np.ones(groups.shape)
-        self.log_mixture = self.log_leaf
+    vocab_size: int
+    depth: int
+    branching: float = 0.5
+    concentration: float = 0.5
 
-    def mix_with(self, below: "_Level", branching: float) -> None:
-        with np.errstate(divide="ignore"):
-            prior = np.log1p(-branching) - np.log(branching)  # infinite where the prior is certain
-        log_odds = prior + earlier_sums(self.groups, self.log_leaf - below.log_mixture)
-        self.leaf_weight = np.exp(-np.logaddexp(0.0, -log_odds))
-        self.log_mixture = np.logaddexp(
-            self.log_leaf - np.logaddexp(0.0, -log_odds), below.log_mixture - np.logaddexp(0.0, log_odds)
-        )
+    def __post_init__(self) -> None:
+        if self.vocab_size < 1:
+            raise ConfigError(f"vocab_size: given {self.vocab_size}, must be at least 1")
+        if self.depth < 0:
+            raise ConfigError(f"depth: given {self.depth}, must be at least 0")
+        if not 0.0 <= self.branching <= 1.0:
+            raise ConfigError(f"branching: given {self.branching}, must lie in 0 .. 1")
+        if not self.concentration > 0.0:
+            raise ConfigError(f"concentration: given {self.concentration}, must be positive")
+
+    def fit(self, contexts: NDArray[np.integer], targets: NDArray[np.integer]) -> "FittedContextTree":
+        """What is left of the prior after targets (n,), in their order, behind contexts (n, l >= D), oldest first."""
+        from testbed.predictors._kernels.context_tree import empty_tree, observe
+
+        given, following = checked_windows(contexts, targets, self.vocab_size, self.depth)
+        text = np.column_stack([given[:, given.shape[1] - self.depth :], following]).ravel()
+        ends = np.arange(self.depth, len(text), self.depth + 1)
+        log_mixture = np.empty(len(ends))
+        tree = empty_tree(1024 + 2 * self.depth, self.vocab_size, self.vocab_size <= DENSE_VOCABULARY)
+        nothing = np.empty((0, self.vocab_size))
+        tree = observe(text, ends, self.vocab_size, self.depth, *self._numbers, log_mixture, nothing, tree)
+        return FittedContextTree(self, -log_mixture, text, tree)
+
+    @property
+    def _numbers(self) -> tuple[float, int, float]:
+        """Prior odds of a leaf, their scale, and the constant, as the kernels take them."""
+        if self.branching in (0.0, 1.0):
+            return 1.0, CERTAIN if self.branching == 0.0 else -CERTAIN, self.concentration
+        return (1.0 - self.branching) / self.branching, 0, self.concentration
+
+    def _code(self, rows: Integers, laws: Floats) -> Floats:
+        """(N, L) code lengths of rows; fills laws (N, L - D, V) unless they are empty."""
+        from testbed.predictors._kernels.context_tree import observe_rows
+
+        lengths = np.full(rows.shape, np.log(self.vocab_size))
+        if rows.shape[1] > self.depth and len(rows):
+            log_mixture = np.empty((len(rows), rows.shape[1] - self.depth))
+            dense = self.vocab_size <= DENSE_VOCABULARY
+            observe_rows(rows, self.vocab_size, self.depth, *self._numbers, log_mixture, laws, dense)
+            lengths[:, self.depth :] = -log_mixture
+        return lengths
 
 
-def _levels(tokens: Integers, vocab_size: int, depth: int, branching: float, concentration: float) -> list[_Level]:
-    """The levels of depth 0 .. D, mixed from the deepest upwards."""
-    following = tokens[:, depth:]
-    levels = [_Level(groups, following, vocab_size, concentration) for groups in context_groups(tokens, depth)]
-    for d in range(depth - 1, -1, -1):
-        levels[d].mix_with(levels[d + 1], branching)
-    return levels
+@dataclass(frozen=True, eq=False)
+class FittedContextTree:
+    """A context tree after its targets.
 
+    code_lengths    (n,) -ln q of every target given those before it, nats; their sum is -ln of the marginal likelihood
+    """
 
-def _mixed_laws(tokens: Integers, vocab_size: int, depth: int, branching: float, concentration: float) -> Floats:
-    """(N, L - D, V)."""
-    following = tokens[:, depth:]
-    laws = np.zeros((*following.shape, vocab_size))
-    for level in reversed(_levels(tokens, vocab_size, depth, branching, concentration)):
-        smoothed = earlier_symbols(level.groups, following, vocab_size) + concentration
-        smoothed /= smoothed.sum(axis=-1, keepdims=True)
-        laws += level.leaf_weight[..., None] * (smoothed - laws)
-    return laws
+    prior: ContextTree
+    code_lengths: Floats
+    _text: Integers
+    _tree: tuple[Any, ...]
 
+    def laws(self, contexts: NDArray[np.integer]) -> Floats:
+        """(n, V): the mixture's next-token law after contexts (n, l >= D), oldest first; the tree stays as it is."""
+        from testbed.predictors._kernels.context_tree import predict
 
-def _chunks(rows: Integers, width: int) -> list[slice]:
-    """Slices of sequences whose (n, L, width) arrays stay small."""
-    step = max(1, CHUNK_ENTRIES // max(rows.shape[1] * width, 1))
-    return [slice(first, first + step) for first in range(0, len(rows), step)]
-
-
-def _checked(
-    tokens: NDArray[np.integer], vocab_size: int, depth: int, branching: float, concentration: float
-) -> Integers:
-    array = np.asarray(tokens)
-    if array.ndim not in (1, 2) or (array.size and array.dtype.kind not in "ui"):
-        raise ConfigError(f"tokens: need integers (N, L) or (L,), given {array.dtype} of shape {array.shape}")
-    if vocab_size < 1 or (array.size and not 0 <= int(array.min()) <= int(array.max()) < vocab_size):
-        raise ConfigError(f"tokens: given {array.min()} .. {array.max()}, must lie in 0 .. V - 1 = {vocab_size - 1}")
-    if depth < 0:
-        raise ConfigError(f"depth: given {depth}, must be at least 0")
-    if not 0.0 <= branching <= 1.0:
-        raise ConfigError(f"branching: given {branching}, must lie in 0 .. 1")
-    if not concentration > 0.0:
-        raise ConfigError(f"concentration: given {concentration}, must be positive")
-    return np.atleast_2d(array).astype(np.int64)
+        prior = self.prior
+        given = checked_contexts(contexts, prior.vocab_size, prior.depth)
+        queries = np.ascontiguousarray(given[:, given.shape[1] - prior.depth :])
+        laws = np.empty((len(queries), prior.vocab_size))
+        predict(self._text, queries, prior.vocab_size, prior.depth, *prior._numbers, self._tree, laws)
+        return laws

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from testbed.core import ConfigError
-from testbed.measures.attention import calibrate
-from testbed.measures.extrapolation import excess_at, log_laws_at
+from testbed.measures.attention import attention_rows, calibrate
+from testbed.measures.extrapolation import excess_at, last_attention_rows, log_laws_at
 from testbed.models import ModelConfig
 from testbed.models.transformer import Transformer
 from testbed.sources import MarkovSource, build
@@ -175,3 +176,77 @@ def test_what_does_not_fit_is_refused():
     recall = build({"type": "selector_lag", "probabilities": [0.5, 0.5]})
     with pytest.raises(ConfigError, match="symbols, the member|writes no sequences"):
         excess_at(one, recall, 1, 4, seed=0)
+
+
+# ------------------------------------------------------------------------------------------------ rows of heads
+@pytest.mark.parametrize("changed", [None, ("rope", "log_n"), ("rerope", "infoscale"), ("rope", "headwise_lambda")])
+def test_the_last_row_is_that_of_all_rows(changed):
+    one = member("rope")
+    tokens = SOURCE.sample(5, 20, seed=9)
+    keys = np.random.default_rng(1).random(tokens.shape) < 0.4
+    keys[:, -1] = False
+    calibration = SOURCE.sample(16, MAX_CONTEXT, seed=3)
+    found = last_attention_rows(one, tokens, changed, keys, calibration)
+    assert found.n_visible.tolist() == [20]
+    spec = one.spec.model.replace(methods=changed or ("rope",))
+    model = Transformer(spec, 3, MAX_CONTEXT + 1)
+    weights = Transformer(one.spec.model, 3, MAX_CONTEXT + 1).layout.views(torch.from_numpy(one.weights)[None])
+    window = torch.nn.functional.pad(torch.from_numpy(tokens[:, :-1].astype(np.int64)), (1, 0), value=3)[None]
+    seen = torch.nn.functional.pad(torch.from_numpy(calibration.astype(np.int64)), (1, 0), value=3)[None]
+    with torch.no_grad():
+        calibrated = calibrate(model, weights, seen)
+        asked = torch.nn.functional.pad(torch.from_numpy(keys[:, :-1]), (1, 0))[None]
+        every = attention_rows(model, weights, window, None, asked, (), calibrated)
+    for name in ("entropy", "logit_std", "key_mass"):
+        assert getattr(found, name)[..., 0] == pytest.approx(getattr(every, name)[..., -1], abs=1e-4), name
+    assert 1 / found.critical_scale[..., 0] == pytest.approx(1 / every.critical_scale[..., -1], abs=1e-4)
+
+
+def test_keys_of_the_last_row_are_checked():
+    with pytest.raises(ConfigError, match="without the last token"):
+        last_attention_rows(member("rope"), SOURCE.sample(2, 9), keys=np.ones((2, 9), dtype=bool))
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the most numbers that any operation gave, views that repeat numbers not counted."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        for one in found if isinstance(found, tuple | list) else (found,):
+            if isinstance(one, torch.Tensor):
+                self.numbers = max(self.numbers, one.untyped_storage().nbytes() // one.element_size())
+        return found
+
+
+def largest_tensor(trained, changed, length: int) -> int:
+    tokens = SOURCE.sample(1, length, seed=2)
+    judged = np.zeros(tokens.shape, dtype=bool)
+    judged[:, [length // 2, length - 1]] = True
+    calibration = SOURCE.sample(4, MAX_CONTEXT, seed=3)
+    with LargestTensor() as seen:
+        log_laws_at(member(*trained), tokens, judged, changed, calibration)
+    return seen.numbers
+
+
+FUSED = [
+    (("nope",), ("nope", "infoscale")),
+    (("nope",), ("nope", "log_n")),
+    (("nope",), ("nope", "headwise_lambda")),
+    (("rope",), ("rope", {"type": "infoscale", "count": "window"})),
+    (("rope",), ("yarn", "yarn_temperature")),
+    (("rope",), ("dynamic_ntk", "sphere_infoscale")),
+    (("rope", "cosscale"), ("rope", "cosscale", "infoscale")),
+]
+
+
+@pytest.mark.parametrize("trained, changed", FUSED)
+def test_methods_that_change_q_and_k_form_no_square_of_the_length(trained, changed):
+    length = 2048
+    assert largest_tensor(trained, changed, length) < length**2 / 16
+
+
+def test_the_square_would_be_noticed():
+    length = 512
+    assert largest_tensor(("nope",), ("nope", "gap_counting"), length) >= length**2

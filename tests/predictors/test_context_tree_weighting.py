@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.core import ConfigError
-from testbed.predictors import context_tree_law, context_tree_weighting
+from testbed.predictors import ContextTree, context_tree_law, context_tree_weighting
 from testbed.predictors.grouping import context_groups, earlier_counts, earlier_sums, earlier_symbols
 
 seeds = st.integers(0, 10_000)
@@ -104,12 +104,90 @@ def test_laws_sum_to_one_and_code_lengths_read_them(seed, vocab_size, depth, len
         assert context_tree_weighting(tokens[i], vocab_size, depth) == pytest.approx(lengths[i], abs=1e-10)
 
 
-def test_many_sequences_in_chunks_are_the_same(monkeypatch):
-    tokens = np.random.default_rng(1).integers(3, size=(20, 50))
-    whole = context_tree_law(tokens, 3, 2), context_tree_weighting(tokens, 3, 2)
-    monkeypatch.setattr("testbed.predictors.context_tree.CHUNK_ENTRIES", 300)
-    assert context_tree_law(tokens, 3, 2) == pytest.approx(whole[0], abs=1e-12)
-    assert context_tree_weighting(tokens, 3, 2) == pytest.approx(whole[1], abs=1e-12)
+@pytest.mark.parametrize("vocab_size, depth", [(2, 0), (2, 5), (3, 2), (5, 3)])
+def test_large_alphabets_keep_the_pairs_that_occur_and_say_the_same(monkeypatch, vocab_size, depth):
+    tokens = np.random.default_rng(1).integers(vocab_size, size=(4, 6000))  # long enough for every table to grow
+    whole = context_tree_law(tokens[:, :500], vocab_size, depth), context_tree_weighting(tokens, vocab_size, depth)
+    monkeypatch.setattr("testbed.predictors.context_tree.DENSE_VOCABULARY", 1)
+    assert context_tree_law(tokens[:, :500], vocab_size, depth) == pytest.approx(whole[0], abs=1e-12)
+    assert context_tree_weighting(tokens, vocab_size, depth) == pytest.approx(whole[1], abs=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ windows
+@settings(max_examples=40)
+@given(seeds, st.integers(1, 4), st.integers(0, 4), st.integers(0, 60), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+def test_a_fitted_tree_says_what_the_sequence_would_be_told_next(seed, vocab_size, depth, length, branching):
+    """Fit on a sequence's windows; its next-token law is the sequential one. Asking changes nothing."""
+    rng = np.random.default_rng(seed)
+    tokens = rng.integers(vocab_size, size=depth + length + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(tokens, depth + 1)
+    fitted = ContextTree(vocab_size, depth, branching, 0.7).fit(windows[:-1, :depth], windows[:-1, depth])
+    expected = context_tree_law(tokens, vocab_size, depth, branching, 0.7)[-1]
+    assert fitted.laws(windows[-1:, :depth])[0] == pytest.approx(expected, abs=1e-12)
+    lengths = context_tree_weighting(tokens, vocab_size, depth, branching, 0.7)[depth:-1]
+    assert fitted.code_lengths == pytest.approx(lengths, abs=1e-12)
+    every = np.array(list(itertools.product(range(vocab_size), repeat=depth)), dtype=int).reshape(
+        vocab_size**depth, depth
+    )
+    longer = np.column_stack([np.zeros(len(every), dtype=int), every])  # what stands before is not read
+    assert fitted.laws(longer).sum(axis=1) == pytest.approx(np.ones(len(every)))
+    assert np.array_equal(fitted.laws(every), fitted.laws(longer))
+
+
+@settings(max_examples=20)
+@given(seeds, st.sampled_from([(2, 3), (3, 2)]))
+def test_fitted_laws_are_ratios_of_sums_over_all_trees(seed, size):
+    vocab_size, depth = size
+    rng = np.random.default_rng(seed)
+    windows = rng.integers(vocab_size, size=(12, depth + 1))
+    trees = all_trees(vocab_size, depth, 0.4)
+    fitted = ContextTree(vocab_size, depth, 0.4, 0.5).fit(windows[:, :depth], windows[:, depth])
+    for context in itertools.product(range(vocab_size), repeat=depth):
+        asked = [
+            sum(p * windows_given_tree([*windows.tolist(), [*context, x]], leaves, vocab_size) for p, leaves in trees)
+            for x in range(vocab_size)
+        ]
+        law = fitted.laws(np.array([context]))[0]
+        assert law == pytest.approx(np.array(asked) / sum(asked), abs=1e-12)
+
+
+def windows_given_tree(windows, leaves, vocab_size):
+    counts = {leaf: [0] * vocab_size for leaf in leaves}
+    probability = 1.0
+    for *context, x in windows:
+        past = tuple(reversed(context))
+        (leaf,) = [leaf for leaf in leaves if past[: len(leaf)] == leaf]
+        probability *= (counts[leaf][x] + 0.5) / (sum(counts[leaf]) + vocab_size * 0.5)
+        counts[leaf][x] += 1
+    return probability
+
+
+@pytest.mark.parametrize("vocab_size, depth, length", [(2, 2, 9), (2, 4, 10), (3, 2, 6)])
+def test_all_strings_have_total_probability_one(vocab_size, depth, length):
+    strings = np.array(list(itertools.product(range(vocab_size), repeat=length)))
+    total = np.exp(-context_tree_weighting(strings, vocab_size, depth).sum(axis=1)).sum()
+    assert total == pytest.approx(1.0, abs=1e-9)
+
+
+def test_odds_that_leave_float64_come_back_exactly():
+    """01 01 .. pushes the root's odds below the least float64; as many repeats undo it, for KT forgets the order.
+    Slow twin: the odds as a running sum of logarithms."""
+    tied = np.tile([0, 1], 1_000)
+    tokens = np.concatenate([tied, np.repeat([0, 1], 1_000), tied])
+    lengths = context_tree_weighting(tokens, 2, 1)
+    counts, root, log_odds, expected = np.full((2, 2), 0.5), np.full(2, 0.5), 0.0, [np.log(2)]
+    course = []
+    for before, x in itertools.pairwise(tokens.tolist()):
+        leaf, below = np.log(root[x] / root.sum()), np.log(counts[before, x] / counts[before].sum())
+        expected.append(-np.logaddexp(leaf - np.logaddexp(0, -log_odds), below - np.logaddexp(0, log_odds)))
+        log_odds += leaf - below
+        course.append(log_odds)
+        root[x] += 1
+        counts[before, x] += 1
+    lowest = int(np.argmin(course[:3_000]))
+    assert course[lowest] < -1000
+    assert max(course[lowest:]) > 0
+    assert lengths == pytest.approx(np.array(expected), abs=1e-9)
 
 
 def test_long_sequences_and_large_vocabularies_stay_finite():

@@ -1,0 +1,55 @@
+"""What a cloud of features says of the state behind it: spectra, entropies, dimensions, probes."""
+
+from testbed.measures.features.belief_probe import BeliefProbe, belief_probe
+from testbed.measures.features.kernel_density import KernelEntropy, kernel_entropy, scott_bandwidth
+from testbed.measures.features.neighbours import (
+    DimensionEstimate,
+    knn_dimension,
+    knn_entropy,
+    neighbour_distances,
+    two_nn_dimension,
+)
+from testbed.measures.features.spectral_entropy import (
+    diffusion_mutual_information,
+    diffusion_spectral_entropy,
+    matrix_entropy,
+)
+from testbed.measures.features.spectrum import (
+    alpha_req,
+    covariance_eigenvalues,
+    half_log_determinant,
+    intrinsic_dimension,
+    log_determinant_bias,
+    log_spectrum_sum,
+    participation_ratio,
+    rank_me,
+    relative_eigenvalues,
+)
+from testbed.measures.features.state_information import InformationBound, state_information
+
+__all__ = [
+    "BeliefProbe",
+    "DimensionEstimate",
+    "InformationBound",
+    "KernelEntropy",
+    "alpha_req",
+    "belief_probe",
+    "covariance_eigenvalues",
+    "diffusion_mutual_information",
+    "diffusion_spectral_entropy",
+    "half_log_determinant",
+    "intrinsic_dimension",
+    "kernel_entropy",
+    "knn_dimension",
+    "knn_entropy",
+    "log_determinant_bias",
+    "log_spectrum_sum",
+    "matrix_entropy",
+    "neighbour_distances",
+    "participation_ratio",
+    "rank_me",
+    "relative_eigenvalues",
+    "scott_bandwidth",
+    "state_information",
+    "two_nn_dimension",
+]

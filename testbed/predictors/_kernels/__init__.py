@@ -1,0 +1,1 @@
+"""Compiled loops of the predictors; imported inside functions alone."""
