@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.attention_theory.claims import STUDY
+from testbed.studies.attention_theory.config import RandomKeys
 from testbed.studies.attention_theory.cosine_claims import WINDOW
 from testbed.studies.attention_theory.data import Data
 from testbed.studies.attention_theory.drawing import closed_rows, curve, interval_words, style, table_rows
@@ -44,24 +45,11 @@ def peak_figure(study: "AttentionTheory", data: Data, trained: Sequence[TrainedP
     import matplotlib.pyplot as plt
 
     settings, many = study.random_keys, study.random_keys_many
-    d, scales = settings.head_dim, settings.scales
-    dense = np.geomspace(min(scales) / 1.3, max(scales) * 1.3, 300)
+    d = settings.head_dim
     figure, axis = plt.subplots(figsize=(5.4, 3.3))
-    theory = np.asarray(cosscale_peak(dense, d))
-    axis.plot(dense, theory, color="C2", marker="", linestyle="-", label="$\\eta_1^*$, eq. 18 (c = d - 3)")
     shown = [n for n in settings.lengths if n in (64, 1024, 4096)] or list(settings.lengths)
     arms = [(n, "random_keys") for n in shown] + [(n, "random_keys_many") for n in many.lengths]
-    for place, (n, arm) in zip((0, 1, 3, 4, 5, 6), arms, strict=False):
-        look = {**style(place), "linewidth": 0.9, "markersize": 3.5}
-        curve(axis, data, scales, data.arms[arm]["cosine"].at(law="none", n=n), f"random keys, n = {n}", **look)
-        critical = float(critical_cosine_scale(n, d))
-        at_critical = {**look, "linestyle": "none", "marker": "|", "markersize": 11, "markeredgewidth": 1.6}
-        axis.plot([critical], [float(cosscale_peak(critical, d))], **at_critical)
-    _trained_points(axis, trained)
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(list(scales), [f"{alpha:g}" for alpha in scales])
-    axis.set_xlabel("CosScale $\\alpha$")
-    axis.set_ylabel("attended cosine before RoPE")
+    peak_axes(axis, data, settings, arms, trained)
     axis.set_ylim(0, 1)
     axis.legend(loc="upper left")
     rows = closed_rows("eta_1*", data.closed["peak"])
@@ -84,17 +72,47 @@ def peak_figure(study: "AttentionTheory", data: Data, trained: Sequence[TrainedP
     )
 
 
+def peak_axes(
+    axis: "Axes",
+    data: Data,
+    settings: RandomKeys,
+    arms: Sequence[tuple[int, str]],
+    trained: Sequence[TrainedPeak] = (),
+) -> None:
+    """eta_1* of eq. 18, random keys by (n, arm of the data), and trained models, against alpha; no legend."""
+    d, scales = settings.head_dim, settings.scales
+    dense = np.geomspace(min(scales) / 1.3, max(scales) * 1.3, 300)
+    theory = np.asarray(cosscale_peak(dense, d))
+    axis.plot(dense, theory, color="C2", marker="", linestyle="-", label="$\\eta_1^*$, eq. 18 (c = d - 3)")
+    for place, (n, arm) in zip((0, 1, 3, 4, 5, 6), arms, strict=False):
+        look = {**style(place), "linewidth": 0.9, "markersize": 3.5}
+        curve(axis, data, scales, data.arms[arm]["cosine"].at(law="none", n=n), f"random keys, n = {n}", **look)
+        critical = float(critical_cosine_scale(n, d))
+        at_critical = {**look, "linestyle": "none", "marker": "|", "markersize": 11, "markeredgewidth": 1.6}
+        axis.plot([critical], [float(cosscale_peak(critical, d))], **at_critical)
+    _trained_points(axis, trained)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(list(scales), [f"{alpha:g}" for alpha in scales])
+    axis.set_xlabel("CosScale $\\alpha$")
+    axis.set_ylabel("attended cosine before RoPE")
+
+
+_TRAINED = (("C4", "*"), ("C5", "P"), ("C3", "X"), ("C6", "d"), ("C1", "h"))
+"""Colour and marker of trained models, by the order of their labels."""
+
+
 def _trained_points(axis: "Axes", trained: Sequence[TrainedPeak]) -> None:
-    for label in dict.fromkeys(one.label for one in trained):
+    for number, label in enumerate(dict.fromkeys(one.label for one in trained)):
         mine = [one for one in trained if one.label == label]
         middle = np.array([one.cosine for one in mine])
         ends = [middle - [one.lower for one in mine], np.array([one.upper for one in mine]) - middle]
+        colour, marker = _TRAINED[number % len(_TRAINED)]
         axis.errorbar(
             [one.alpha for one in mine],
             middle,
             yerr=np.clip(ends, 0, None),
-            color="C4",
-            marker="*",
+            color=colour,
+            marker=marker,
             markersize=6,
             linestyle="none",
             label=label,

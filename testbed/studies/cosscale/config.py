@@ -1,0 +1,89 @@
+"""What the study `cosscale` is asked: tasks, scales, windows, and the bounds of its claims. Fixed before the run."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from testbed.core import Config
+from testbed.methods import AnyMethod
+from testbed.sources import AnySource
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
+Role = Literal["local", "far", "content"]
+"""T5, T6 and T7b of the catalogue of tasks: what is to be read stands near, far, or anywhere."""
+
+
+class Task(Config):
+    """A source, how members are trained on it, and what they are scored on."""
+
+    role: Role = Field(description="which claims rest on it")
+    source: AnySource = Field(description="law of the tokens, the same for all replicates")
+    steps: int = Field(600, ge=1, description="optimiser steps, the same for every arm")
+    sequences_per_step: int = Field(16, ge=1, description="sequences of m tokens a step")
+    n_sequences: int = Field(64, ge=2, description="fresh sequences at each length, on which the excess is measured")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.source.takes_inputs:
+            raise ValueError(f"source: {self.source.type_name} has real-valued inputs, which the model does not read")
+        if self.role == "far":
+            from testbed.sources.recall.far_source import FarSource
+
+            if not isinstance(self.source, FarSource) or self.source.min_distance != self.source.max_distance:
+                raise ValueError("source: a far task is a far_source with one distance, whose floor is exact")
+        return self
+
+
+class Baseline(Config):
+    """Methods of their own, trained on the local task with and without CosScale (figure 3 of the paper)."""
+
+    name: str = Field(pattern=NAME, description="name in figures and records")
+    methods: tuple[AnyMethod, ...] = Field(min_length=1, description="attention methods in training")
+
+
+class Tuning(Config):
+    """Each arm's learning rate on each task: least mean cross-entropy on held-out tokens, on seeds of its own."""
+
+    learning_rates: tuple[float, ...] = Field((3e-3, 1e-2, 3e-2), min_length=1, description="grid, rising")
+    n_seeds: int = Field(2, ge=1, description="seeds that only the tuning sees")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.learning_rates) != sorted(set(self.learning_rates)):
+            raise ValueError(f"learning_rates: given {self.learning_rates}, must rise")
+        return self
+
+
+class Reading(Config):
+    """How attention is looked at."""
+
+    n_sequences: int = Field(32, ge=1, description="probe sequences of m tokens, the same for every arm of a replicate")
+    n_rows: int = Field(8, ge=1, description="of these, sequences whose rows are kept and compared between arms")
+    heat_length: int = Field(64, ge=4, description="tokens of the sequence in the heat maps (figure 5)")
+
+
+class Bounds(Config):
+    """Regions and regimes of the claims, fixed before the run that is judged."""
+
+    peak_step: float = Field(0.01, gt=0, description="least rise of the peak from one alpha to the next (C3)")
+    cosine: float = Field(0.03, gt=0, description="error of an attended cosine that counts as agreement (S2)")
+    learnt: float = Field(0.05, gt=0, description="cosine by which training must pass softmax alone (section 3.3)")
+    large_from: float = Field(64.0, description="alpha from which C3's rise must be learnt and P8 is judged")
+    main_alpha: float = Field(128.0, description="the 'much larger' alpha of C4: the paper's main setting")
+    window: float = Field(0.9, gt=0, lt=1, description="mass within the window that counts as windowed (C4)")
+    windowed_from: float = Field(16.0, description="alpha from which aligned attention is windowed (P7)")
+    window_error: float = Field(0.1, gt=0, description="error of a window's mass that counts as agreement (P7)")
+    rows: float = Field(0.1, gt=0, description="smallest difference of attention KL that counts, nats (C4)")
+    excess: float = Field(0.02, gt=0, description="smallest difference of excess that counts, nats")
+    failed: float = Field(0.5, gt=0, lt=1, description="share of the windowed floor that counts as failing (P8)")
+    entropy: float = Field(1.0, gt=0, description="entropy below which attention is sharp, nats (P9)")
+    angle: float = Field(0.05, gt=0, description="smallest difference of angular contrast that counts (C8)")
+
+
+class Budget(Config):
+    """What a run of this config took, for the reader; it changes nothing."""
+
+    members: int = Field(0, ge=0, description="trained members")
+    positions: float = Field(0.0, ge=0, description="training positions of all members")
+    seconds: float = Field(0.0, ge=0, description="seconds of the whole run")
+    machine: str = Field("", description="where")

@@ -1,0 +1,118 @@
+"""The cells of the study: random keys, tuning, then the members that are judged."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from testbed.core import Config
+from testbed.runs import Cell, Record
+from testbed.studies.attention_theory.config import RandomKeys
+from testbed.studies.cosscale.arms import Arm, arms_of
+from testbed.studies.cosscale.config import Reading, Role, Task
+from testbed.training import DataConfig, TrainingSpec
+
+if TYPE_CHECKING:
+    from testbed.studies.cosscale.study import CosScaleStudy
+
+TUNING_SEEDS = 1_000_000
+"""Seeds from this number on are seen by the tuning alone."""
+
+
+class MemberProbe(Config):
+    """A trained member, and how it is looked at."""
+
+    kind: Literal["member", "tuning"] = Field(description="judged, or for the choice of a learning rate")
+    task: Role = Field(description="the task")
+    arm: str = Field(description="name of the arm")
+    seed: int = Field(ge=0, description="replicate: seed of the initial weights and of all tokens")
+    learning_rate: float = Field(description="peak learning rate")
+    ratio: int = Field(1, ge=1, description="longest length read, in units of m")
+    reading: Reading | None = Field(None, description="how attention is looked at; nothing for tuning")
+    reaches: tuple[int, ...] = Field((), description="windows whose mass is measured")
+    tilted: tuple[float, ...] = Field((), description="scales under which weights that know no CosScale are read too")
+    n_sequences: int = Field(0, ge=0, description="fresh sequences for the excess")
+    heat: bool = Field(False, description="keep the matrices of cosines")
+
+
+class KeysProbe(Config):
+    """Keys uniform on the sphere, as in the study `attention_theory`."""
+
+    kind: Literal["random_keys"] = Field("random_keys", description="what is simulated")
+    seed: int = Field(ge=0, description="replicate")
+    block: Literal["standard", "gau"] = Field(description="the block whose head dimension it is")
+    settings: RandomKeys = Field(description="how many keys, in how many dimensions")
+
+
+def member_cell(
+    study: "CosScaleStudy", task: Task, arm: Arm, seed: int, learning_rate: float, kind: Literal["member", "tuning"]
+) -> Cell:
+    """One member: whole sequences of m tokens, scored where the source judges; equal tokens for all arms of a seed."""
+    spec = TrainingSpec(
+        source=task.source,
+        context_length=study.train_length - 1,
+        data=DataConfig(
+            batch="sequences",
+            max_context=study.train_length - 1,
+            targets_per_step=task.sequences_per_step,
+            seed=seed,
+        ),
+        model=(study.gau if arm.block == "gau" else study.model).replace(methods=arm.methods),
+        optimiser=study.optimiser.replace(steps=task.steps, learning_rate=learning_rate),
+        evaluation=study.evaluation,
+        initial_seed=seed,
+    )
+    probe = MemberProbe(kind=kind, task=task.role, arm=arm.name, seed=seed, learning_rate=learning_rate)
+    if kind == "member":
+        tilted = next((one.alphas for one in study.families if one.plain == arm.name and task.role != "content"), ())
+        probe = probe.replace(
+            ratio=study.ratio,
+            reading=study.reading,
+            reaches=study.reaches,
+            tilted=tilted,
+            n_sequences=task.n_sequences,
+            heat=seed == study.first_seed and task.role != "content",
+        )
+    return Cell(study.type_name, study.version, probe, spec)
+
+
+def cells(study: "CosScaleStudy", finished: Mapping[str, Record]) -> list[Cell]:
+    """Random keys and tuning first; once an arm's rate on a task is chosen, its members."""
+    found = [
+        Cell(study.type_name, study.version, KeysProbe(seed=seed, block=one.block, settings=study.random_keys(one)))
+        for seed in study.seeds
+        for one in study.families
+    ]
+    for task in study.tasks:
+        for arm in arms_of(study, task.role):
+            tuning = {rate: list(_tuning_cells(study, task, arm, rate)) for rate in study.tuning.learning_rates}
+            rate = chosen_rate(tuning, finished)
+            found += [cell for of_rate in tuning.values() for cell in of_rate if len(tuning) > 1]
+            if rate is not None:
+                found += [member_cell(study, task, arm, seed, rate, "member") for seed in study.seeds]
+    return found
+
+
+def _tuning_cells(study: "CosScaleStudy", task: Task, arm: Arm, rate: float) -> Iterator[Cell]:
+    for seed in range(TUNING_SEEDS, TUNING_SEEDS + study.tuning.n_seeds):
+        yield member_cell(study, task, arm, seed, rate, "tuning")
+
+
+def chosen_rate(tuning: Mapping[float, list[Cell]], finished: Mapping[str, Record]) -> float | None:
+    """The rate of least mean held-out cross-entropy, the smaller one where two agree; None while a cell is missing.
+
+    A rate at which a member diverges comes last. One rate alone needs no tuning.
+    """
+    rates = sorted(tuning)
+    if len(rates) == 1:
+        return rates[0]
+    if any(cell.key not in finished for of_rate in tuning.values() for cell in of_rate):
+        return None
+    losses = [np.mean([_heldout(finished[cell.key]) for cell in tuning[rate]]) for rate in rates]
+    return rates[int(np.argmin(losses))]
+
+
+def _heldout(record: Record) -> float:
+    loss = record.metrics["heldout"]
+    return float(loss) if record.status == "done" and isinstance(loss, float) and np.isfinite(loss) else np.inf

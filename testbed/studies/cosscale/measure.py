@@ -1,0 +1,116 @@
+"""What is measured at each cell."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.measures.extrapolation import log_laws_at
+from testbed.methods.infoscale import InfoScale
+from testbed.runs import Cell, MeasureContext, Record
+from testbed.sources import Source
+from testbed.sources.recall.far_source import FarSource
+from testbed.sources.sampled_truth import law_entropies
+from testbed.sources.source import Tokens
+from testbed.studies.attention_theory.simulate import random_keys
+from testbed.studies.cosscale.grid import KeysProbe, MemberProbe
+from testbed.studies.cosscale.reading import attention_arrays
+from testbed.training.evaluation import clustered_mean
+from testbed.training.member import TrainedMember
+from testbed.training.sequences import SequenceSet, draw_sequences, judged_laws
+
+MAX_PLACES = 32
+"""Judged places looked at in the second half of a sequence."""
+
+
+def keys_record(cell: Cell, probe: KeysProbe) -> Record:
+    """Attended cosines of random keys: what softmax makes of them without any training."""
+    rng = np.random.default_rng([probe.seed, 0xC05])
+    return Record(cell.key, cell.study, cell.resolved(), "done", {}, random_keys(probe.settings, rng))
+
+
+def tuning_record(cell: Cell, member: TrainedMember) -> Record:
+    """Cross-entropy on held-out tokens."""
+    metrics: dict[str, Any] = {"heldout": member.scores["heldout"], "excess": member.scores["excess"]}
+    return Record(cell.key, cell.study, cell.resolved(), member.status, metrics)
+
+
+def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context: MeasureContext) -> Record:
+    """The exact excess at both lengths, the path of training, and what attention looks like.
+
+    excess         mean exact KL(P* || model) over judged places of the second half of fresh sequences of m tokens
+    excess_long    the same at the longest length; excess_long_infoscale: with InfoScale added there, CosScale arms only
+    no_context     KL of the best law without context, at m; floor: of the best law within a window (far task only)
+    paired         mean of -ln q + ln p - KL at the sampled tokens, zero in expectation
+    """
+    spec = member.spec
+    if member.status == "diverged":
+        return Record(cell.key, cell.study, cell.resolved(), "diverged", {"diverged_at": member.diverged_at})
+    m = spec.data.max_context + 1
+    metrics: dict[str, Any] = {"training_excess": member.scores["excess"], "heldout": member.scores["heldout"]}
+    for suffix, length in (("", m), ("_long", probe.ratio * m)):
+        seen = scored(spec.source, length, probe.n_sequences, probe.seed)
+        metrics |= {f"{name}{suffix}": value for name, value in _excess(member, seen, None, context).items()}
+        metrics |= {f"no_context{suffix}": seen.no_context, f"floor{suffix}": seen.floor}
+        if suffix and probe.arm.rpartition("-")[0].endswith("cosscale"):
+            with_infoscale = _excess(member, seen, (*spec.model.methods, InfoScale()), context)
+            metrics["excess_long_infoscale"] = with_infoscale["excess"]
+    arrays = {f"path_{name}": values for name, values in member.path.items()}
+    arrays |= attention_arrays(member, probe, context.device)
+    return Record(cell.key, cell.study, cell.resolved(), "done", metrics, arrays)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Fresh sequences with the exact laws of the places looked at.
+
+    no_context   KL of the best law without context from the exact laws
+    floor        KL of the best law given what a window shorter than the distance shows; nan where there is no such law
+    """
+
+    tokens: Tokens
+    judged: NDArray[np.bool_]
+    laws: SequenceSet
+    no_context: float
+    floor: float
+
+
+@lru_cache(maxsize=8)  # the arms of a replicate are measured on the same sequences
+def scored(source: Source, length: int, n_sequences: int, seed: int) -> Scored:
+    """Sequences of the evaluation stream, judged in their second half."""
+    drawn = draw_sequences(source, "evaluation", seed, n_sequences, length)
+    late = np.arange(length) >= length // 2
+    columns = np.flatnonzero((drawn.judged & late).any(axis=0))
+    kept = np.zeros(length, dtype=np.bool_)
+    kept[columns[np.unique(np.linspace(0, len(columns) - 1, MAX_PLACES).round().astype(int))]] = True
+    judged = drawn.judged & kept
+    laws = judged_laws(source, drawn.tokens, judged)
+    no_context = float(law_entropies(laws.mean(axis=0)) - law_entropies(laws).mean())
+    floor = windowed_floor(source, drawn.tokens, judged) if isinstance(source, FarSource) else float("nan")
+    return Scored(drawn.tokens, judged, SequenceSet(drawn.tokens, judged, laws, len(laws)), no_context, floor)
+
+
+def windowed_floor(source: FarSource, tokens: Tokens, judged: NDArray[np.bool_]) -> float:
+    """Mean KL of the best law given the tokens of a window shorter than the distance d: (share of copies)(ln n - H(C)).
+
+    With a uniform kernel fresh symbols are independent of everything, so that places of different residue modulo d are
+    independent; a window of fewer than d units holds none of the copied symbol's residue. Exact for these pointers.
+    """
+    columns = np.nonzero(judged)
+    pointer = tokens[columns[0], columns[1] - 1].astype(np.int64) - source.n_symbols
+    channel = np.asarray(source.channel_weights[0], dtype=np.float64) / 2.0**32
+    return float(np.mean(pointer > 0) * (np.log(source.n_symbols) - law_entropies(channel)))
+
+
+def _excess(
+    member: TrainedMember, seen: Scored, methods: tuple[Any, ...] | None, context: MeasureContext
+) -> dict[str, float]:
+    log_q = log_laws_at(member, seen.tokens, seen.judged, methods, device=context.device)
+    one = seen.laws
+    divergence = one.divergences(log_q)
+    at = np.arange(len(log_q)), one.token
+    excess, error = clustered_mean(divergence, one.row)
+    paired, paired_error = clustered_mean(one.log_laws[at] - log_q[at] - divergence, one.row)
+    return {"excess": excess, "excess_error": error, "paired": paired, "paired_error": paired_error}
