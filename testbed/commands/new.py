@@ -58,6 +58,6 @@ def _refuse_known(kind: str, name: str) -> None:
     from testbed.sources import sources
     from testbed.studies import studies
 
-    registries = {"source": sources, "method": methods, "study": studies}
-    if name in registries[kind].names():
+    known = {"source": sources.names(), "method": methods.names(), "study": studies.names()}
+    if name in known[kind]:
         raise ConfigError(f"testbed new: there is a {kind} {name} already; take another name")

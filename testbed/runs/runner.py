@@ -5,12 +5,14 @@ cells, say); the runner asks again until nothing new is named. Where the work is
 driver alone writes the store, one transaction a unit.
 """
 
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from testbed.core import TestbedError
@@ -22,6 +24,8 @@ from testbed.runs.store import Store
 from testbed.runs.work import Done, MeasuringStudy, Observer, Unit, execute
 
 CELLS_PER_TRANSACTION = 64
+CHECKPOINTS = "checkpoints"
+"""Folder of a results folder in which trainings that are under way leave their state."""
 
 
 class TimeLimitReached(TestbedError):
@@ -48,13 +52,16 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """One unit after the other, here."""
+    """One unit after the other, here. Long trainings leave their state in `checkpoints`, where that is given."""
+
+    def __init__(self, checkpoints: Path | None = None) -> None:
+        self.checkpoints = checkpoints
 
     def run(
         self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer
     ) -> Iterator[tuple[Unit, Done]]:
         for unit in units:
-            yield unit, execute(study, unit, device, observe)
+            yield unit, execute(study, unit, device, observe, self.checkpoints)
 
 
 @dataclass
@@ -87,7 +94,7 @@ def run(
         plans += _further_plans(study, cells, plans)
         stage = _Stage(study, cells, plans, store, deadline)
         outcome.skipped += len(cells) - stage.n_todo
-        stage.run(executor or InProcess(), device, label or study.type_name, outcome)
+        stage.run(executor or InProcess(stage.checkpoints), device, label or study.type_name, outcome)
 
 
 def _further_plans(study: RunnableStudy, cells: list[Cell], plans: list[Plan]) -> list[Plan]:
@@ -139,17 +146,23 @@ class _Stage:
                 by_training.setdefault(cell.training.training_key, []).append(cell)
         self.plain = [cell for cell in todo if cell.training is None]
         self.work = [(plan, [c for s in plan.specs for c in by_training.get(s.training_key, [])]) for plan in plans]
+        self.checkpoints = store.folder / CHECKPOINTS
+        for plan, mine in self.work:
+            if not mine:  # a kill came between the transaction and this
+                self._forget(plan)
 
     def run(self, executor: Executor, device: str, label: str, outcome: Outcome) -> None:
         total = sum(plan.positions for plan, _ in self.work)
         progress = Progress(label, total, done=sum(plan.positions for plan, mine in self.work if not mine))
         results = executor.run(self.study, self.units(), device, progress.advance)
         try:
-            for _, done in results:
+            for unit, done in results:
                 with uninterrupted(), self.store.transaction():
                     if done.trained:
                         self.store.save_members(done.trained)
                     self.store.save_records(done.records)
+                if unit.plan is not None and (done.trained or len(unit.members) == len(unit.plan.specs)):
+                    self._forget(unit.plan)
                 outcome.failed += done.failed
                 outcome.ran += sum(record.status != "failed" for record in done.records)
         finally:
@@ -158,6 +171,11 @@ class _Stage:
             progress.close()
         if self.out_of_time:
             raise TimeLimitReached("stopped at the time limit; the same command goes on from here")
+
+    def _forget(self, plan: Plan) -> None:
+        """The state that a training left while it ran; its members are stored now."""
+        if (folder := self.checkpoints / plan.key).is_dir():
+            shutil.rmtree(folder)
 
     def units(self) -> Iterator[Unit]:
         """What is to be done, until the time is up; members trained before come along."""

@@ -4,6 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from testbed.runs.cell import Cell
@@ -55,13 +56,23 @@ class Done:
     failed: list[str] = field(default_factory=list)
 
 
-def execute(study: MeasuringStudy, unit: Unit, device: str, observe: Observer | None = None) -> Done:
-    """Train what is not trained yet, then measure. An error fails the ensemble, or the cell that raised it, alone."""
+def execute(
+    study: MeasuringStudy,
+    unit: Unit,
+    device: str,
+    observe: Observer | None = None,
+    checkpoints: Path | None = None,
+) -> Done:
+    """Train what is not trained yet, then measure. An error fails the ensemble, or the cell that raised it, alone.
+
+    checkpoints   where long trainings leave their state, each in a folder of its plan's key, and find it again; only
+                  where this process and the driver see the same folder, since the driver removes it
+    """
     report = observe or (lambda amount: None)
     members, trained = unit.members, list[TrainedMember]()
     if unit.plan is not None and len(members) < len(unit.plan.specs):
         try:
-            trained = _train(unit.plan, device, report)
+            trained = _train(unit.plan, device, report, checkpoints)
         except Exception as error:
             return all_failed(study, unit, _reason(error), device, traceback.format_exc())
         members = {member.spec.training_key: member for member in trained}
@@ -78,7 +89,7 @@ def all_failed(study: MeasuringStudy, unit: Unit, reason: str, device: str, trac
     return Done([_failure(study, cell, reason, device, trace) for cell in unit.cells], [], [reason] * len(unit.cells))
 
 
-def _train(plan: Plan, device: str, report: Observer) -> list[TrainedMember]:
+def _train(plan: Plan, device: str, report: Observer, checkpoints: Path | None) -> list[TrainedMember]:
     from testbed.training.trainer import train
 
     n_steps, seen = plan.specs[0].optimiser.steps, 0
@@ -88,7 +99,7 @@ def _train(plan: Plan, device: str, report: Observer) -> list[TrainedMember]:
         report(plan.positions * (step - seen) / n_steps)
         seen = step
 
-    return train(list(plan.specs), device, observe)
+    return train(list(plan.specs), device, observe, None if checkpoints is None else checkpoints / plan.key)
 
 
 def _measured(

@@ -2,6 +2,8 @@
 
 import ctypes
 import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,9 +16,10 @@ from torch import Tensor
 
 from testbed.core import ConfigError
 from testbed.models.transformer import Calibrated, Transformer
-from testbed.training.batches import Segment, order_and_segment
+from testbed.training.batches import WINDOWS_PER_CALL, Segment, StepBatch, order_and_segment
 from testbed.training.optimiser import AdamW
 from testbed.training.spec import Shape, TrainingSpec
+from testbed.training.stepping import StepRunner
 
 # A leaf is a strided view of the flat buffer and so is its gradient; torch would rather have the gradient contiguous.
 warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
@@ -30,10 +33,16 @@ class Divergence:
     last_finite_loss: float
 
 
+MOST_SHAPES = 256
+"""Shapes of segments for which a step is compiled; beyond, it would be called without."""
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
 class Ensemble:
     """Weights (E, P), gradients and optimiser state of E members; `specs` is the caller's order.
 
-    Rows lie in the order of their segments; `row_of[i]` is the row of the caller's member i.
+    Rows lie in the order of their segments; `row_of[i]` is the row of the caller's member i. Weights and optimiser
+    state are float32; with precision = bfloat16, a step computes with a narrower copy of the weights, `working_EP`.
     """
 
     def __init__(self, specs: list[TrainingSpec], device: str = "cpu") -> None:
@@ -50,8 +59,9 @@ class Ensemble:
         layout = self.model.layout
         rows = torch.stack([layout.initial_row(spec.initial_seed) for spec in self.specs])
         self.weights_EP = rows.to(self.device)
-        self.gradients_EP = torch.zeros_like(self.weights_EP)
-        self.leaves = [layout.leaves(self.weights_EP[s.rows], self.gradients_EP[s.rows]) for s in self.segments]
+        self.working_EP = self.weights_EP.to(PRECISIONS[first.precision])  # itself, where that is float32
+        self.gradients_EP = torch.zeros_like(self.working_EP)
+        self.leaves = [layout.leaves(self.working_EP[s.rows], self.gradients_EP[s.rows]) for s in self.segments]
         self.optimiser = AdamW(
             self.weights_EP, self.gradients_EP, layout.decay_mask(), [spec.optimiser for spec in self.specs]
         )
@@ -59,27 +69,63 @@ class Ensemble:
         self.alive_E = torch.ones(n, dtype=torch.bool, device=self.device)
         self.last_finite_E = torch.full((n,), float("nan"), device=self.device)
         self.diverged_at_E = torch.full((n,), -1, dtype=torch.int64, device=self.device)
+        self.loss_E = torch.zeros(n, device=self.device)
+        self.clock_1 = torch.zeros(1, dtype=torch.int64, device=self.device)
+        self.most_windows = WINDOWS_PER_CALL["cpu" if self.device.type == "cpu" else "cuda"]
+        self._batch_loss: BatchLoss = compiled(batch_loss) if first.compile else batch_loss
+        self._update = compiled(self.optimiser.update) if first.compile else self.optimiser.update
+        self.run_step = StepRunner(self.device)
+
+    def prepare(self, step: int) -> None:
+        """Set the clock, and make ready what the step reads by it."""
+        self.clock_1.fill_(step)
+        self.optimiser.prepare(step)
+        for segment in self.segments:
+            segment.prepare(step)
 
     def losses_and_gradients(self, step: int) -> Tensor:
         """(E,) training losses of this step; gradients are left in `gradients_EP`."""
+        self.prepare(step)
+        return self._losses()
+
+    def train_step(self, step: int) -> Tensor:
+        """One optimiser step of every living member; (E,) losses before the step, to be read before the next."""
+        self.prepare(step)
+        self.run_step(self._step, version=[segment.reads_last for segment in self.segments])
+        return self.loss_E
+
+    def refresh(self) -> None:
+        """Take over weights that were changed from outside."""
+        if self.working_EP is not self.weights_EP:
+            self.working_EP.copy_(self.weights_EP)
+
+    def _losses(self) -> Tensor:
+        """Losses and gradients of the step that the clock says."""
         self.gradients_EP.zero_()
         losses = []
         for segment, leaves in zip(self.segments, self.leaves, strict=True):
-            loss_E = segment_loss(self.model, leaves, segment, step)
-            loss_E.sum().backward()
-            losses.append(loss_E.detach())
+            found: Tensor | None = None
+            for part, share in segment.batch(self.clock_1).parts(self.most_windows):
+                loss_E = self._batch_loss(self.model, leaves, part)
+                if not isinstance(share, float) or share != 1.0:
+                    loss_E = loss_E * share
+                loss_E.sum().backward()
+                found = loss_E.detach() if found is None else found + loss_E.detach()
+            assert found is not None
+            losses.append(found)
         return torch.cat(losses)
 
-    def train_step(self, step: int) -> Tensor:
-        """One optimiser step of every living member; (E,) losses before the step."""
-        loss_E = self.losses_and_gradients(step)
+    def _step(self) -> None:
+        """The whole step, of what lies on the device alone: a graph can hold it."""
+        loss_E = self._losses()
         was_alive = self.alive_E.clone()
         self.alive_E &= loss_E.isfinite()
-        self.optimiser.step(step, self.alive_E)
+        self._update(self.clock_1, self.alive_E)
+        self.refresh()
         died = was_alive & ~self.alive_E
-        self.last_finite_E = torch.where(was_alive & loss_E.isfinite(), loss_E, self.last_finite_E)
-        self.diverged_at_E = torch.where(died, step, self.diverged_at_E)
-        return loss_E
+        self.last_finite_E.copy_(torch.where(was_alive & loss_E.isfinite(), loss_E, self.last_finite_E))
+        self.diverged_at_E.copy_(torch.where(died, self.clock_1, self.diverged_at_E))
+        self.loss_E.copy_(loss_E)
 
     @torch.no_grad()
     def laws(self, member: int, contexts: NDArray[Any], chunk: int = 65_536) -> NDArray[np.float64]:
@@ -127,26 +173,41 @@ def _keep_freed_memory() -> None:
     mallopt(M_MMAP_THRESHOLD, 2**30)
 
 
+BatchLoss = Callable[[Transformer, dict[str, Tensor], StepBatch], Tensor]
+
+
 def segment_loss(model: Transformer, leaves: dict[str, Tensor], segment: Segment, step: int) -> Tensor:
     """(E,) mean cross-entropy of a segment's batch, nats per target."""
-    batch = segment.draw(step)
-    positions_T = training_positions(model, batch.tokens_EBT, step)
-    logits = model.logits(leaves, batch.tokens_EBT, read=batch.read, positions_T=positions_T)
+    return batch_loss(model, leaves, segment.draw(step))
+
+
+def batch_loss(model: Transformer, leaves: dict[str, Tensor], batch: StepBatch) -> Tensor:
+    """(E,) mean cross-entropy of each member's windows, nats per target; float32 whatever the leaves are.
+
+    Products of narrow leaves are narrow, and what a method computes in float32 is made narrow for the next product.
+    """
+    tokens_EBT = batch.tokens_EBT
+    dtype = leaves["embedding"].dtype
+    narrow = dtype != torch.float32
+    with torch.autocast(tokens_EBT.device.type, dtype, cache_enabled=False) if narrow else nullcontext():
+        logits = model.logits(leaves, tokens_EBT, read=batch.read, positions_T=batch.positions_T).float()
     if batch.weighted:
         return -(batch.target * F.log_softmax(logits, dim=-1)).sum(dim=(1, 2))
     flat = F.cross_entropy(logits.flatten(0, -2), batch.target.flatten(), reduction="none")
-    losses = flat.view(len(segment.specs), -1)
+    losses = flat.view(len(tokens_EBT), -1)
     if batch.judged is None:
         return losses.mean(dim=1)
     judged = batch.judged.flatten(1)
     return (losses * judged).sum(dim=1) / judged.sum(dim=1).clamp(min=1)
 
 
-def training_positions(model: Transformer, tokens_EBT: Tensor, step: int) -> Tensor | None:
-    """(T,) positions of this step's windows, where a method trains on others than 0, 1, 2, ..."""
-    drawn = (method.training_positions(tokens_EBT.shape[-1], step) for method in model.config.methods)
-    chosen = next((positions for positions in drawn if positions is not None), None)
-    return None if chosen is None else torch.from_numpy(chosen).to(tokens_EBT.device)
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function through torch's compiler, once for each shape that it is given."""
+    import torch._dynamo
+
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_SHAPES)
+    warnings.filterwarnings("ignore", message="Dynamo detected a call to a `functools.lru_cache`")  # of pure functions
+    return torch.compile(function, dynamic=False)
 
 
 def log_laws(
@@ -155,7 +216,7 @@ def log_laws(
     """(n, V) ln q(x | context), the normalisation in float64."""
     _refuse_masked(model)
     n, length = contexts.shape
-    rows = max(1, chunk // (length + 1))
+    rows = max(1, min(chunk // (length + 1), WINDOWS_PER_CALL["cuda"]))
     parts = []
     for start in range(0, n, rows):
         window = torch.from_numpy(contexts[start : start + rows].astype(np.int64)).to(device)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from testbed.sources.source import Floats, Source, Tokens
 from testbed.training.sequences import SequenceSet, draw_sequences
 from testbed.training.spec import EvaluationConfig, TrainingSpec
-from testbed.training.streams import Stream
+from testbed.training.streams import Stream, step_generator
 
 Bools = NDArray[np.bool_]
 LAWS_CHUNK = 2**14
@@ -38,8 +38,7 @@ def draw_sites(judged: Bools, n_masked: int, stream: Stream, seed: int, step: in
     A function of stream, seed and step; row i is the same for any number of rows. Streams and steps are independent.
     """
     number = 1 + get_args(Stream).index(stream)  # 0: which targets a step takes
-    rng = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, number, step]))
-    scores = np.where(judged, rng.random(judged.shape), 2.0)
+    scores = np.where(judged, step_generator(seed, number, step).random(judged.shape), 2.0)
     chosen = np.argsort(scores, axis=1, kind="stable")[:, :n_masked]
     masked = np.zeros(judged.shape, dtype=np.bool_)
     np.put_along_axis(masked, chosen, True, axis=1)

@@ -90,8 +90,16 @@ class TrainingSpec(Config):
     optimiser: OptimiserConfig = Field(OptimiserConfig(), description="the optimiser")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="the scoring")
     loss: Literal["last", "all"] = Field("last", description="train on the last position or on all of them")
-    precision: Literal["float32"] = Field("float32", description="of weights and arithmetic")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="of a step's arithmetic; weights, optimiser state and scoring stay float32",
+    )
+    compile: bool = Field(
+        False, description="torch.compile the step: faster after tens of seconds; only rounding differs"
+    )
     initial_seed: int = Field(0, ge=0, description="seed of the initial weights")
+
+    remarks: ClassVar[frozenset[str]] = frozenset({"compile"})
 
     member_fields: ClassVar[frozenset[str]] = frozenset(
         {
@@ -139,7 +147,7 @@ class TrainingSpec(Config):
                     f"context_length: given {self.context_length}; whole sequences have data.max_context ="
                     f" {self.data.max_context} tokens before the last"
                 )
-            if length not in source.lengths(length):
+            if not source.writes_length(length):
                 raise ValueError(f"data.max_context: {source.type_name} writes no sequences of {length} tokens")
         elif not (source.stationary and source.judges_all):
             raise ValueError(

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import numpy as np
+
 Stream = Literal["train", "heldout", "evaluation", "probe"]
 
 STREAM_LENGTH = 2**40
@@ -19,3 +21,9 @@ def first_sequence(stream: Stream, offset: int = 0) -> int:
     if not 0 <= offset < STREAM_LENGTH:
         raise ValueError(f"offset: given {offset}, must lie in 0 .. 2^40 - 1")
     return _ORDER.index(stream) * STREAM_LENGTH + offset
+
+
+def step_generator(seed: int, number: int, step: int) -> np.random.Generator:
+    """The generator of a data seed, a purpose (0: which targets a step takes; from 1 on, which tokens of a stream are
+    hidden) and a step; no state is carried from one step to the next."""
+    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, number, step]))

@@ -10,8 +10,9 @@ from plain_transformer import plain_targets
 from testbed.models import ModelConfig
 from testbed.sources import IIDSource, MarkovSource
 from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
-from testbed.training.batches import STREAM_STEPS, TargetSampler, order_and_segment
+from testbed.training.batches import order_and_segment
 from testbed.training.ensemble import Ensemble
+from testbed.training.samplers import STREAM_STEPS, TargetSampler
 
 SOURCE = MarkovSource.random(vocab_size=3, order=2, seed=1)
 CPU = torch.device("cpu")

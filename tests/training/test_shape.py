@@ -46,7 +46,8 @@ CHANGED = {
     "evaluation.n_heldout": 5,
     "evaluation.path_points": 5,
     "loss": "all",
-    "precision": None,  # one value only, so far
+    "precision": "bfloat16",
+    "compile": None,  # a remark: no part of any key
     "initial_seed": 5,
 }
 """Another value for every field. A new field must be given one here, and a decision in TrainingSpec.member_fields."""
@@ -65,7 +66,7 @@ START = {
     "data.masked_share": MASKED,
 }
 """Where a field is changed that the base cannot have."""
-ALONE = [path for path in CHANGED if path not in ("precision", "model.mask_symbol")]
+ALONE = [path for path in CHANGED if path not in ("compile", "model.mask_symbol")]
 """Fields that can be changed while all others stay."""
 
 
