@@ -46,7 +46,7 @@ def show_entropy(
         raise ConfigError(f"{overrides[0]}: keys are those of a source; name it by --against TYPE")
     source = None if against is None else source_of(against, overrides, plugins, table)
     file = read_tokens(path, dtype, unit, _alphabet(source, vocab_size), array)
-    order = _order(file, max_order)
+    order = _order(file, max_order, 1 if interval == "none" else n_blocks)
     profiles = _profiles(file, order, interval, n_blocks)
     truth = None if source is None else _truth(source, order)
     _print_head(path, file, profiles[0], order)
@@ -66,11 +66,12 @@ def _alphabet(source: Source | None, vocab_size: int | None) -> int | None:
     return source.vocab_size
 
 
-def _order(file: TokenFile, wanted: int | None) -> int:
-    """As asked, else at most 8, and no more than can be counted."""
+def _order(file: TokenFile, wanted: int | None, n_blocks: int) -> int:
+    """As asked, else at most 8, and no more than can be counted or leaves a window for each block."""
     if wanted is not None:
         return wanted
-    order = min(DEFAULT_ORDER, file.tokens.shape[-1] - 1)
+    length = file.tokens.shape[-1]
+    order = max(0, min(DEFAULT_ORDER, length - -(-n_blocks * length // file.tokens.size)))
     while order > 0 and file.vocab_size ** (order + 1) > LARGEST_TABLE and order + 1 > longest_order(file.vocab_size):
         order -= 1
     return order

@@ -15,6 +15,9 @@ from testbed.measures.decay.fit import aicc
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 64 * np.finfo(np.float64).eps
+"""Of y: noise that a law without any has still."""
+
 
 @dataclass(frozen=True, eq=False)
 class Linearity:
@@ -65,8 +68,8 @@ def linearity(s: ArrayLike, y: ArrayLike, errors: ArrayLike | None = None, level
     if len(np.unique(at)) < 3 or not np.ptp(values) > 0:
         raise ConfigError("s and y: need three different s and a y that varies")
     sigma = np.ones(n) if errors is None else np.asarray(errors, dtype=np.float64)
-    if sigma.shape != (n,) or not np.all(sigma > 0):
-        raise ConfigError("errors: need (n,) positive")
+    if sigma.shape != (n,) or not np.all((sigma > 0) & np.isfinite(sigma)):
+        raise ConfigError("errors: need (n,) positive and finite")
     scaled = 2 * (at - at.min()) / np.ptp(at) - 1
     design = np.column_stack([np.ones(n), scaled, scaled**2]) / sigma[:, None]
     line, rss_line, _ = _least_squares(design[:, :2], values / sigma)
@@ -74,13 +77,16 @@ def linearity(s: ArrayLike, y: ArrayLike, errors: ArrayLike | None = None, level
     known = errors is not None
     quantile = norm.ppf((1 + level) / 2) if known else t.ppf((1 + level) / 2, n - 3)
     noise = 1.0 if known else np.sqrt(rss_parabola / (n - 3))
+    noise = max(noise, ROUNDING * float(np.abs(values / sigma).max()))
     half = float(quantile * noise * spread[2])
     reach = float(np.ptp(values))
     residuals = values - line[0] - line[1] * scaled
-    order = np.argsort(at, kind="stable")
     rising = bool(line[1] > 0)
-    monotone = isotonic_regression(values[order], weights=sigma[order] ** -2, increasing=rising).x
-    rss_monotone = float(np.sum(((values[order] - monotone) / sigma[order]) ** 2))
+    _, which = np.unique(at, return_inverse=True)  # one value of a curve for all y at the same s
+    weights = np.bincount(which, weights=sigma**-2)
+    means = np.bincount(which, weights=sigma**-2 * values) / weights
+    monotone = isotonic_regression(means, weights=weights, increasing=rising).x[which]
+    rss_monotone = float(np.sum(((values - monotone) / sigma) ** 2))
     slope = 2 * line[1] / np.ptp(at)
     return Linearity(
         slope=float(slope),

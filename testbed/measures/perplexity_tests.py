@@ -28,10 +28,16 @@ def perplexity_gaps(laws: Floats, tokens: NDArray[np.integer], lengths: ArrayLik
     """(N, P): G of the first n tokens of every text, for each n of lengths (P,); of whole texts by default.
 
     laws (N, L, V), the model's law of every token given those before it in the text; tokens (N, L).
+
+    Raises ConfigError for shapes that do not fit, tokens outside 0 .. V - 1, or lengths outside 1 .. L.
     """
-    if laws.shape[:-1] != tokens.shape:
-        raise ConfigError(f"laws: need one for each of tokens {tokens.shape}, given {laws.shape}")
-    n = np.array([tokens.shape[1]]) if lengths is None else np.asarray(lengths)
+    if tokens.ndim != 2 or laws.shape[:-1] != tokens.shape:
+        raise ConfigError(f"laws: need one for each of tokens (N, L), given {laws.shape} and {tokens.shape}")
+    if tokens.size and not 0 <= int(tokens.min()) <= int(tokens.max()) < laws.shape[-1]:
+        raise ConfigError(f"tokens: given {tokens.min()} .. {tokens.max()}, must lie in 0 .. {laws.shape[-1] - 1}")
+    n = np.atleast_1d(tokens.shape[1] if lengths is None else np.asarray(lengths))
+    if n.dtype.kind not in "ui" or np.any((n < 1) | (n > tokens.shape[1])):
+        raise ConfigError(f"lengths: given {lengths!r}, must be integers of 1 .. {tokens.shape[1]}")
     with np.errstate(divide="ignore", invalid="ignore"):
         log_laws = np.log(laws)
         entropy = -np.where(laws > 0, laws * log_laws, 0.0).sum(axis=-1)
@@ -66,7 +72,7 @@ def azuma_bound(threshold: ArrayLike, n: ArrayLike, span: float) -> Floats:
     """
     _check_span(span)
     t, size = np.asarray(threshold, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    return np.asarray(np.minimum(1.0, 2.0 * np.exp(-2.0 * size * (t / span) ** 2)))
+    return np.asarray(np.minimum(1.0, 2.0 * np.exp(-2.0 * size * (np.maximum(t, 0.0) / span) ** 2)))
 
 
 def freedman_bound(threshold: ArrayLike, n: ArrayLike, span: float, variance: float) -> Floats:
@@ -75,7 +81,7 @@ def freedman_bound(threshold: ArrayLike, n: ArrayLike, span: float, variance: fl
     Far below Azuma's where surprise varies much less than it can, as with rare symbols.
     """
     _check_span(span)
-    t, size = np.asarray(threshold, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    t, size = np.maximum(np.asarray(threshold, dtype=np.float64), 0.0), np.asarray(n, dtype=np.float64)
     return np.asarray(np.minimum(1.0, 2.0 * np.exp(-size * t**2 / (2.0 * variance + 2.0 * span * t / 3.0))))
 
 
@@ -117,7 +123,9 @@ def stein_exponent(null: Floats, alternative: Floats) -> float:
     _same(a, b)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(a > 0, a * (np.log(a) - np.log(b)), 0.0)
-    return float(_stationary(a) @ ratio.sum(axis=1))
+    pi = _stationary(a)
+    met = pi > 0  # a context that A never stands in says nothing, whatever B does there
+    return float(pi[met] @ ratio[met].sum(axis=1))
 
 
 def perplexity_drift(null: Floats, alternative: Floats) -> float:
@@ -219,10 +227,10 @@ def _successors(kernel: Floats) -> NDArray[np.int64]:
 
 
 def _stationary(kernel: Floats) -> Floats:
-    """(V^k,) of an irreducible kernel, by least squares on pi P = pi, sum pi = 1."""
+    """(V^k,) of a kernel with one closed class, by least squares on pi P = pi, sum pi = 1; zero where transient."""
     n = len(kernel)
     matrix = np.zeros((n, n))
     np.add.at(matrix, (np.arange(n)[:, None], _successors(kernel)), kernel)
     system = np.vstack([matrix.T - np.eye(n), np.ones(n)])
     pi, *_ = np.linalg.lstsq(system, np.append(np.zeros(n), 1.0), rcond=None)
-    return np.asarray(pi)
+    return np.where(pi > 1e-13, pi, 0.0)

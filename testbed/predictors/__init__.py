@@ -4,6 +4,7 @@ Those of windows share one form: `fit(contexts, targets)` of a frozen learner gi
 are (n, V); contexts are (n, l), oldest token first.
 """
 
+from testbed.predictors.back_off import back_off_code_lengths, back_off_law
 from testbed.predictors.context_tree import ContextTree, context_tree_law, context_tree_weighting
 from testbed.predictors.counts import add_constant_law, finite_mixture_law
 from testbed.predictors.lag_regression import LagRegression
@@ -16,6 +17,8 @@ __all__ = [
     "OrderTable",
     "SoftmaxRegression",
     "add_constant_law",
+    "back_off_code_lengths",
+    "back_off_law",
     "context_tree_law",
     "context_tree_weighting",
     "finite_mixture_law",

@@ -12,8 +12,8 @@ was never seen leaves everything to the next shorter one.
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core import ConfigError
 from testbed.predictors.grouping import context_groups, earlier_counts, earlier_sums, earlier_symbols
+from testbed.predictors.windows import checked_integer, checked_tokens
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -62,11 +62,5 @@ def back_off_law(tokens: NDArray[np.integer], vocab_size: int, depth: int) -> Fl
 
 
 def _checked(tokens: NDArray[np.integer], vocab_size: int, depth: int) -> Integers:
-    array = np.asarray(tokens)
-    if array.ndim not in (1, 2) or (array.size and array.dtype.kind not in "ui"):
-        raise ConfigError(f"tokens: need integers (N, L) or (L,), given {array.dtype} of shape {array.shape}")
-    if vocab_size < 1 or (array.size and not 0 <= int(array.min()) <= int(array.max()) < vocab_size):
-        raise ConfigError(f"tokens: given {array.min()} .. {array.max()}, must lie in 0 .. V - 1 = {vocab_size - 1}")
-    if depth < 0:
-        raise ConfigError(f"depth: given {depth}, must be at least 0")
-    return np.atleast_2d(array).astype(np.int64)
+    checked_integer("depth", depth, 0)
+    return np.atleast_2d(checked_tokens(tokens, vocab_size)).astype(np.int64)

@@ -12,6 +12,7 @@ posterior odds that s is a leaf. After each token x, B is multiplied by p_d(x) /
 Tjalkens): D + 1 nodes a token, in time O(N L D) and in memory of about one node a token, at any depth.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
-from testbed.predictors.windows import checked_contexts, checked_tokens, checked_windows
+from testbed.predictors.windows import (
+    MOST_SYMBOLS,
+    checked_contexts,
+    checked_integer,
+    checked_tokens,
+    checked_windows,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -27,6 +34,8 @@ Integers = NDArray[np.int32]
 DENSE_VOCABULARY = 16
 """Alphabets up to this size keep a row of counts for every node; larger ones keep the pairs that occur."""
 CERTAIN = 2**30  # the scale of odds that no data move
+LEAST_CONCENTRATION = 1e-100
+"""Beyond it and its inverse, odds would leave float64 in a single step."""
 
 
 def context_tree_weighting(
@@ -91,14 +100,15 @@ class ContextTree:
     concentration: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.vocab_size < 1:
-            raise ConfigError(f"vocab_size: given {self.vocab_size}, must be at least 1")
-        if self.depth < 0:
-            raise ConfigError(f"depth: given {self.depth}, must be at least 0")
+        # as Python's own integers, which the kernels take
+        object.__setattr__(self, "vocab_size", checked_integer("vocab_size", self.vocab_size, 1, MOST_SYMBOLS))
+        object.__setattr__(self, "depth", checked_integer("depth", self.depth, 0))
         if not 0.0 <= self.branching <= 1.0:
             raise ConfigError(f"branching: given {self.branching}, must lie in 0 .. 1")
-        if not self.concentration > 0.0:
-            raise ConfigError(f"concentration: given {self.concentration}, must be positive")
+        if not LEAST_CONCENTRATION <= self.concentration <= 1.0 / LEAST_CONCENTRATION:
+            raise ConfigError(
+                f"concentration: given {self.concentration}, must be positive, of {LEAST_CONCENTRATION} .. 1e100"
+            )
 
     def fit(self, contexts: NDArray[np.integer], targets: NDArray[np.integer]) -> "FittedContextTree":
         """What is left of the prior after targets (n,), in their order, behind contexts (n, l >= D), oldest first."""
@@ -118,7 +128,9 @@ class ContextTree:
         """Prior odds of a leaf, their scale, and the constant, as the kernels take them."""
         if self.branching in (0.0, 1.0):
             return 1.0, CERTAIN if self.branching == 0.0 else -CERTAIN, self.concentration
-        return (1.0 - self.branching) / self.branching, 0, self.concentration
+        fraction, power = math.frexp(self.branching)  # b = fraction 2^power; its inverse may be beyond float64
+        scale = round(-power / 512)
+        return math.ldexp((1.0 - self.branching) / fraction, -power - 512 * scale), scale, self.concentration
 
     def _code(self, rows: Integers, laws: Floats) -> Floats:
         """(N, L) code lengths of rows; fills laws (N, L - D, V) unless they are empty."""

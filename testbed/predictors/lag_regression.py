@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from testbed.core import ConfigError
 from testbed.predictors.softmax_regression import SoftmaxRegression, fit_softmax
-from testbed.predictors.windows import checked_contexts, checked_windows
+from testbed.predictors.windows import checked_contexts, checked_integer, checked_windows
 
 if TYPE_CHECKING:
     from testbed.predictors.windows import Integers
@@ -35,8 +35,8 @@ class LagRegression:
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.vocab_size < 2 or self.n_lags < 0:
-            raise ConfigError(f"vocab_size and n_lags: given {self.vocab_size} and {self.n_lags}, need V >= 2, l >= 0")
+        checked_integer("vocab_size", self.vocab_size, 2)
+        checked_integer("n_lags", self.n_lags, 0)
         if not self.penalty > 0:
             raise ConfigError(f"penalty: given {self.penalty}, must be positive")
 

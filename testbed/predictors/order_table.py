@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from testbed.core import ConfigError
 from testbed.predictors.counts import add_constant_law
 from testbed.predictors.grouping import context_groups, earlier_counts
-from testbed.predictors.windows import checked_contexts, checked_tokens, checked_windows
+from testbed.predictors.windows import checked_contexts, checked_integer, checked_tokens, checked_windows
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -55,12 +55,13 @@ class OrderTable:
     constant: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.vocab_size < 1 or self.order < 0 or self.vocab_size ** (self.order + 1) >= 2**62:
+        vocab_size = checked_integer("vocab_size", self.vocab_size, 1)
+        if vocab_size ** (checked_integer("order", self.order, 0) + 1) >= 2**62:
             raise ConfigError(
                 f"vocab_size and order: given {self.vocab_size} and {self.order}, need V >= 1, l >= 0, V^(l+1) < 2^62"
             )
-        if not self.constant > 0:
-            raise ConfigError(f"constant: given {self.constant}, must be positive")
+        if not 0 < self.constant < np.inf:
+            raise ConfigError(f"constant: given {self.constant}, must be positive and finite")
 
     def fit(self, contexts: NDArray[np.integer], targets: NDArray[np.integer]) -> "FittedOrderTable":
         """The counts of targets (n,) behind contexts (n, m >= l), oldest first."""

@@ -47,12 +47,20 @@ def fit_softmax(
     Raises ConfigError for shapes that do not fit, a negative penalty, or a search that did not converge.
     """
     from scipy.optimize import minimize
+    from scipy.sparse import issparse
 
     targets = np.asarray(laws, dtype=np.float64)
     n, n_features = features.shape
     counts = np.ones(n) if multiplicity is None else np.asarray(multiplicity, dtype=np.float64)
     if targets.ndim != 2 or len(targets) != n or counts.shape != (n,) or n == 0:
         raise ConfigError(f"laws: given {targets.shape} and {counts.shape} for features {features.shape}")
+    entries = features.data if issparse(features) else np.asarray(features)
+    if not np.isfinite(entries).all():
+        raise ConfigError("features: must be finite")
+    if not np.all((targets >= 0) & np.isfinite(targets)) or not np.all((counts >= 0) & np.isfinite(counts)):
+        raise ConfigError("laws and multiplicity: must be finite, none negative")
+    if not (counts @ targets).sum() > 0:
+        raise ConfigError("laws and multiplicity: all are zero; there is nothing to fit")
     if not penalty >= 0:
         raise ConfigError(f"penalty: given {penalty}, must be at least 0")
     vocab_size, total = targets.shape[1], counts.sum()
@@ -83,7 +91,7 @@ def fit_softmax(
     options = {"maxiter": max_steps, "gtol": tolerance}
     found = minimize(objective, start, jac=True, hessp=curvature_along, method="trust-ncg", options=options)
     gradient = float(np.abs(found.jac).max())
-    if gradient > 100 * tolerance:  # rounding may stop the search a little above it
+    if not gradient <= 100 * tolerance:  # rounding may stop the search a little above it
         raise ConfigError(
             f"the regression did not converge in {found.nit} steps (gradient {gradient:.1e}); raise penalty or steps"
         )

@@ -1,11 +1,16 @@
 """What predictors take: tokens, or contexts (n, l) with the target that followed each."""
 
+import operator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
 
 Integers = NDArray[np.int32]
+
+MOST_SYMBOLS = 2**31
+"""Tokens are kept in 32 bits."""
 
 
 def checked_tokens(tokens: NDArray[np.integer], vocab_size: int) -> Integers:
@@ -34,7 +39,21 @@ def checked_windows(
     return checked_contexts(contexts, vocab_size, needed), _symbols(following, vocab_size, "targets")
 
 
+def checked_integer(name: str, value: int, least: int, most: int | None = None) -> int:
+    """`value` as a Python integer of least .. most; ConfigError names it where it is none."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name}: given {value!r}, must be an integer") from None
+    if number < least:
+        raise ConfigError(f"{name}: given {number}, must be at least {least}")
+    if most is not None and number > most:
+        raise ConfigError(f"{name}: given {number}, must be at most {most}")
+    return number
+
+
 def _symbols(array: NDArray[np.integer], vocab_size: int, name: str) -> Integers:
+    vocab_size = checked_integer("vocab_size", vocab_size, 1, MOST_SYMBOLS)
     if array.size and array.dtype.kind not in "ui":
         raise ConfigError(f"{name}: need integers, given {array.dtype}")
     if array.size and not 0 <= int(array.min()) <= int(array.max()) < vocab_size:

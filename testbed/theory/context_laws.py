@@ -67,7 +67,8 @@ class ContextLaw(Protocol):
         """(n_D, m) from missing (m,), h_l - h for l = 0 .. m - 1, and dataset sizes (n_D,)."""
 
     def optimum(self, decay: Decay, n_tokens: Floats) -> Floats:
-        """(n_D,): the real l > 0 that minimises the loss, clipped at 0; nan where no minimum exists."""
+        """(n_D,): the real l > 0 that minimises the loss, clipped at 0; nan where no minimum exists. That of
+        DimensionLaw is local: past it the loss may fall below it again."""
 
 
 def optimal_context(
@@ -93,6 +94,8 @@ def optimal_context(
         raise ConfigError(f"n_tokens: given {n_tokens!r}, must be positive")
     if isinstance(missing, PowerDecay | ExponentialDecay):
         return law.optimum(missing, sizes)
+    if not tolerance >= 0:
+        raise ConfigError(f"tolerance: given {tolerance}, must be at least 0")
     costs = np.asarray(missing, dtype=np.float64)
     if costs.ndim != 1 or len(costs) == 0 or not np.all(np.diff(costs) <= 1e-9):
         raise ConfigError(f"missing: need h_l - h for l = 0, 1, ..., which never rises, given shape {costs.shape}")
@@ -113,6 +116,10 @@ class TabularLaw:
     """
 
     vocab_size: int
+
+    def __post_init__(self) -> None:
+        if not self.vocab_size >= 2:
+            raise ConfigError(f"vocab_size: given {self.vocab_size}, must be at least 2")
 
     def losses(self, missing: Floats, n_tokens: Floats) -> Floats:
         return np.asarray(missing + kt_excess(np.arange(len(missing)), self.vocab_size, n_tokens[:, None]))
@@ -142,6 +149,8 @@ class ParameterLaw:
 
     def __post_init__(self) -> None:
         _positive(per_token=self.per_token)
+        if not 0 <= self.fixed < math.inf:
+            raise ConfigError(f"fixed: given {self.fixed}, must be at least 0")
 
     def losses(self, missing: Floats, n_tokens: Floats) -> Floats:
         return missing + (self.per_token * np.arange(len(missing)) + self.fixed) / (2.0 * n_tokens[:, None])
@@ -201,7 +210,7 @@ class QuantaLaw:
 
     def __post_init__(self) -> None:
         _positive(threshold=self.threshold)
-        if np.ndim(self.frequencies) != 1 or np.any(np.asarray(self.frequencies) < 0):
+        if np.ndim(self.frequencies) != 1 or not np.all(np.asarray(self.frequencies) >= 0):
             raise ConfigError("frequencies: need (m,), none negative")
 
     @staticmethod
@@ -222,5 +231,5 @@ class QuantaLaw:
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise ConfigError(f"{name}: given {value}, must be positive")
+        if not 0 < value < math.inf:
+            raise ConfigError(f"{name}: given {value}, must be positive and finite")

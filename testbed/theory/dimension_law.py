@@ -50,8 +50,8 @@ class DimensionLaw:
 
     def __post_init__(self) -> None:
         for name in ("amplitude", "coefficient", "slope", "dimension_limit"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}: given {getattr(self, name)}, must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name}: given {getattr(self, name)}, must be positive and finite")
 
     @property
     def critical_log_tokens(self) -> float:

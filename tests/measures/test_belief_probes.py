@@ -176,3 +176,9 @@ def test_nonsense_is_refused(ask, named):
     features, beliefs = planted(np.random.default_rng(0), 20)
     with pytest.raises(ConfigError, match=named):
         ask(features, beliefs)
+
+
+def test_a_negative_number_of_shuffles_is_refused():
+    features, beliefs = planted(np.random.default_rng(0), 20)
+    with pytest.raises(ConfigError, match="n_shuffles"):
+        belief_probe(features, beliefs, n_shuffles=-1)

@@ -1,5 +1,6 @@
 """k-gram counts of all orders against a dictionary, by table, by buckets and by sorted codes."""
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -17,7 +18,7 @@ from testbed.measures.entropy import (
     sorted_codes,
     tables,
 )
-from testbed.measures.entropy.pieces import Piece, cut
+from testbed.measures.entropy.pieces import Piece, check_tokens, cut
 from testbed.measures.entropy.sorted_codes import SortedCounter
 from testbed.measures.entropy.tables import TableCounter
 
@@ -124,7 +125,7 @@ def test_pieces_left_out_and_repeated(stream, n_pieces, by_codes) -> None:
 
 def test_memory_is_said_and_bounded() -> None:
     tokens = np.random.default_rng(0).integers(0, 4, 5000, dtype=np.uint8)
-    assert count_grams(tokens, 6, 4).n_bytes == 4 * 4**6 + 4 * 4**5
+    assert count_grams(tokens, 6, 4).n_bytes == 4 * (4**6 + 4**5 + 4**4)
     wide = np.random.default_rng(0).integers(0, 2**16, 5000, dtype=np.uint16)
     counter = SortedCounter(2**16, 3, share_codes=500)
     counter.add(Piece(wide[np.newaxis], 3, True))
@@ -150,3 +151,96 @@ def test_what_cannot_be_counted_is_refused(tokens, order, vocab_size, said) -> N
     with pytest.raises(ConfigError) as error:
         count_grams(tokens, order, vocab_size)
     assert said in str(error.value)
+
+
+def slow_pieces(pieces, times, k: int, followed: int = 0) -> Fingerprint:
+    """The grams that begin with the windows of pieces, as often as the piece; at the ends also the shorter ones."""
+    counted: Counter[tuple[int, ...]] = Counter()
+    for piece, n in zip(pieces, times, strict=True):
+        for row in piece.rows.tolist():
+            first_beyond = len(row) - (k if piece.at_end else piece.order) + 1
+            for i in range(min(first_beyond, len(row) - k + 1 - followed)):
+                counted[tuple(row[i : i + k])] += int(n)
+    return Fingerprint.of(np.array(list(counted.values()), dtype=np.int64))
+
+
+@settings(max_examples=60)
+@given(streams(), st.integers(1, 6), st.integers(0, 40), st.booleans(), st.sampled_from(["C", "F", "strided", ">u4"]))
+def test_pieces_are_what_a_loop_over_their_windows_counts(stream, n_pieces, chunk, by_codes, layout) -> None:
+    rows, vocab_size, order = stream
+    rows = {
+        "C": rows,
+        "F": np.asfortranarray(rows),
+        "strided": np.repeat(rows, 2, axis=1)[:, ::2],
+        ">u4": rows.astype(">u4"),
+    }[layout]
+    n_windows = rows.shape[0] * (rows.shape[1] - order + 1)
+    n_pieces = min(n_pieces, n_windows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("testbed.measures.entropy.pieces.CHUNK_TOKENS", order + 1 + chunk)
+        if by_codes:
+            patch.setattr(counting, "LARGEST_TABLE", 0)
+        counter = GramCounter(rows, order, vocab_size, n_pieces)
+        replicates = [(np.arange(n_pieces) != i, one) for i, one in enumerate(counter.counts_without_each())]
+        times = np.random.default_rng(chunk).integers(0, 3, n_pieces)
+        replicates.append((times, counter.counts_of(times)))
+    for weights, counts in replicates:
+        for k in range(1, order + 1):
+            assert counts.grams[k] == slow_pieces(counter.pieces, weights, k)
+            if k < order:
+                assert counts.contexts[k] == slow_pieces(counter.pieces, weights, k, followed=1)
+
+
+def test_codes_that_fill_all_64_bits() -> None:
+    rng = np.random.default_rng(0)
+    for vocab_size, order in [(2, 64), (256, 8), (2**16, 4), (2**20, 3)]:
+        rows = rng.integers(vocab_size - 2, vocab_size, (2, order + 9))
+        check(count_grams(rows, order, vocab_size), rows, order)
+
+
+def test_integers_of_numpy_do_not_overflow() -> None:
+    """256^8 is 0 in 64 bits, and would be a table of no bins."""
+    tokens = np.random.default_rng(0).integers(0, 256, 60, dtype=np.uint8)
+    plain = count_grams(tokens, 8, 256)
+    for kind in (np.int64, np.int16, np.uint16):
+        assert count_grams(tokens, kind(8), kind(256)).grams == plain.grams
+    assert count_grams(tokens % 5, np.int8(6), np.uint8(5)).grams == count_grams(tokens % 5, 6, 5).grams
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        ({"max_order": 2.0}, "max_order: given 2.0, must be an integer"),
+        ({"vocab_size": "4"}, "vocab_size: given '4', must be an integer"),
+        ({"vocab_size": float("nan")}, "vocab_size: given nan, must be an integer"),
+        ({"vocab_size": 0}, "vocab_size: given 0, must be at least 1"),
+        ({"n_pieces": 1.5}, "n_pieces: given 1.5, must be an integer"),
+    ],
+)
+def test_arguments_that_are_no_integers_are_refused(keys, said) -> None:
+    with pytest.raises(ConfigError) as error:
+        GramCounter(np.array([0, 1, 1, 0]), **{"max_order": 2, **keys})
+    assert said in str(error.value)
+
+
+def test_memory_said_is_the_peak() -> None:
+    tokens = np.random.default_rng(0).integers(0, 2, 500, dtype=np.uint8)
+    count_grams(tokens, 20, 2)
+    tracemalloc.start()
+    try:
+        said = count_grams(tokens, 21, 2).n_bytes
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert said <= peak < 1.05 * said
+
+
+def test_mapped_files_are_looked_at_in_parts(tmp_path) -> None:
+    rows = np.random.default_rng(0).integers(0, 4, (10, 200_000)).astype(np.uint8)
+    np.save(tmp_path / "a.npy", np.asfortranarray(rows))
+    tracemalloc.start()
+    try:
+        check_tokens(np.load(tmp_path / "a.npy", mmap_mode="r"), 4)
+        assert tracemalloc.get_traced_memory()[1] < rows.nbytes / 4
+    finally:
+        tracemalloc.stop()

@@ -1,5 +1,8 @@
 """Tokens from files: what is read is what was written, and what is wrong is said with its place."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -133,3 +136,60 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, name, keys, said) -> Non
 def test_a_file_that_is_not_there(tmp_path) -> None:
     with pytest.raises(ConfigError, match="there is no such file"):
         read_tokens(tmp_path / "a.npy")
+
+
+def header(shape, dtype: str = "<u2", fortran: bool = False) -> bytes:
+    written = io.BytesIO()
+    np.lib.format.write_array_header_1_0(written, {"descr": dtype, "fortran_order": fortran, "shape": shape})
+    return written.getvalue()
+
+
+def test_a_token_of_a_file_by_columns_is_found_at_its_byte(tmp_path) -> None:
+    rows = np.zeros((3, 5), np.uint16)
+    rows[1, 3] = 9
+    for order, place in [("C", 1 * 5 + 3), ("F", 3 * 3 + 1)]:
+        np.save(tmp_path / "a.npy", np.asarray(rows, order=order))
+        with pytest.raises(ConfigError, match=rf"token 8 is 9, must lie in 0 .. 8 \(byte {128 + 2 * place}\)"):
+            read_tokens(tmp_path / "a.npy", vocab_size=9)
+
+
+@pytest.mark.parametrize("shape", [(2**62, 4), (-5,), (2**40, 2**40)])
+def test_shapes_that_no_file_has(tmp_path, shape) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(header(shape) + bytes(10))
+    with pytest.raises(ConfigError) as error:
+        read_tokens(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_archives_that_are_none(tmp_path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, tokens=np.tile(TOKENS, 9).astype(np.uint16))
+    whole = path.read_bytes()
+    for at in range(100, len(whole) - 200, 150):  # damaged streams of bits, among them such as zlib itself refuses
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with pytest.raises(ConfigError, match="damaged or truncated"):
+            read_tokens(path)
+    np.save(tmp_path / "b.npy", TOKENS)
+    path.write_bytes((tmp_path / "b.npy").read_bytes())
+    with pytest.raises(ConfigError, match="not a zip file"):
+        read_tokens(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tokens", "no array")
+    with pytest.raises(ConfigError, match="tokens is no array"):
+        read_tokens(path)
+
+
+@pytest.mark.parametrize("size", [0, -1, 4.0, "4", float("nan")])
+def test_alphabets_that_are_none(tmp_path, size) -> None:
+    np.save(tmp_path / "a.npy", TOKENS)
+    with pytest.raises(ConfigError, match="vocab_size"):
+        read_tokens(tmp_path / "a.npy", vocab_size=size)
+
+
+def test_bytes_of_either_order_and_scalars(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", TOKENS.astype(">u2"))
+    assert np.array_equal(read_tokens(tmp_path / "a.npy").tokens, TOKENS)
+    np.save(tmp_path / "b.npy", np.uint8(3))
+    with pytest.raises(ConfigError, match=r"holds an array of shape \(\)"):
+        read_tokens(tmp_path / "b.npy")

@@ -152,3 +152,18 @@ def test_what_has_no_interval_is_refused(keys, said) -> None:
     with pytest.raises(ConfigError) as error:
         conditional_entropies(np.arange(100) % 2, **{"max_order": 2, **keys})
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "keys, said",
+    [
+        ({"n_blocks": 2.5}, "n_blocks: given 2.5, must be an integer"),
+        ({"interval": "bootstrap", "n_bootstrap": 1}, "n_bootstrap: given 1; a standard deviation needs at least 2"),
+        ({"max_deficit": math.nan}, "max_deficit: given nan, must lie in 0 .. 1"),
+        ({"max_order": "2"}, "max_order: given '2', must be an integer"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(keys, said) -> None:
+    with pytest.raises(ConfigError) as error:
+        conditional_entropies(np.array([0, 1] * 50), **{"max_order": 2, "estimator": "zhang", **keys})
+    assert said in str(error.value)

@@ -53,7 +53,7 @@ def test_curves_of_another_form_are_not_determined() -> None:
 @pytest.mark.parametrize(
     "n, rates, form, said",
     [
-        ([1, 2, 3], [1, 1, 1], "power", "need four points or more"),
+        ([1, 2, 3], [1, 1, 1], "power", "need four different lengths or more"),
         ([1, 2, 3, 4], [1, 1, 1, 0], "stretched_exponential", "positive rates"),
         ([0, 2, 3, 4], [1, 1, 1, 1], "power", "lengths from 1 on"),
         ([1, 2, 3, 4], [1, 1, 1, 1], "powers", "did you mean power?"),
@@ -68,3 +68,23 @@ def test_what_cannot_be_fitted_is_refused(n, rates, form, said) -> None:
 def test_a_stream_shorter_than_its_blocks_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least n_blocks = 20"):
         coding_rate(np.zeros(5, int), 2, 1)
+
+
+@pytest.mark.parametrize(
+    "n, rates",
+    [
+        ([5, 5, 5, 5], [1, 2, 1, 2]),
+        ([5, 6, 7, np.nan], [1, 2, 1, 2]),
+        ([5, 6, 7, np.inf], [1, 2, 1, 2]),
+        ([5, 6, 7, 8], [1, 2, 1, np.inf]),
+    ],
+)
+def test_points_without_a_form_are_refused(n, rates) -> None:
+    with pytest.raises(ConfigError, match="rates: need"):
+        extrapolate(n, rates)
+
+
+@pytest.mark.parametrize("keys", [{"confidence": 1.5}, {"n_lengths": 0}, {"n_blocks": 2.5}])
+def test_intervals_that_are_none_are_refused(keys) -> None:
+    with pytest.raises(ConfigError, match=next(iter(keys))):
+        coding_rate(np.zeros(50, int), 2, 1, **keys)

@@ -253,3 +253,13 @@ def test_large_diffusion_matrices_are_refused(monkeypatch):
     monkeypatch.setattr(spectral_entropy_module, "MAX_ROWS", 10)
     with pytest.raises(ResourceError, match="20 rows"):
         diffusion_spectral_entropy(CLOUD, 1.0)
+
+
+@pytest.mark.parametrize("bandwidth", [np.inf, np.nan, 0.0, 1e-200])
+def test_bandwidths_that_are_none_are_refused(bandwidth):
+    cloud = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(ConfigError, match="bandwidth"):
+        diffusion_spectral_entropy(cloud, bandwidth)
+    if bandwidth != 1e-200:
+        with pytest.raises(ConfigError, match="bandwidth"):
+            kernel_entropy(cloud, bandwidth)

@@ -137,3 +137,18 @@ def test_golden_published_points():
 def test_nonsense_is_refused(ask):
     with pytest.raises(ConfigError):
         ask()
+
+
+@given(st.integers(0, 10_000), st.integers(5, 15), st.floats(-3, 3))
+def test_a_line_without_noise_is_a_line_though_rounding_bends_it(seed, n, scale):
+    rng = np.random.default_rng(seed)
+    s = np.sort(rng.normal(size=n)) * 10**scale
+    assert linearity(s, rng.normal() * s + rng.normal()).is_linear()
+
+
+def test_the_monotone_curve_has_one_value_where_s_is_the_same():
+    s, y = np.repeat([0.0, 1.0, 2.0], 2), np.array([0.0, 1, 1, 2, 2, 3])
+    for order in (y, y.reshape(3, 2)[:, ::-1].ravel()):
+        assert linearity(s, order).isotonic_ratio == pytest.approx(1.0)
+    with pytest.raises(ConfigError, match="finite"):
+        linearity(np.arange(6.0), np.arange(6.0), np.full(6, np.inf))

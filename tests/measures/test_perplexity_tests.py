@@ -148,3 +148,34 @@ def test_wrong_arguments_are_refused() -> None:
         azuma_bound(0.1, 10, 0.0)
     with pytest.raises(ConfigError, match="need one for each"):
         perplexity_gaps(np.ones((1, 2, 2)), np.zeros((1, 3), int))
+
+
+@pytest.mark.parametrize(
+    "tokens, lengths, said",
+    [
+        (np.zeros((2, 5), int), [0, 5], "lengths"),
+        (np.zeros((2, 5), int), [-1], "lengths"),
+        (np.zeros((2, 5), int), [6], "lengths"),
+        (np.zeros((2, 5), int), [2.5], "lengths"),
+        (np.full((2, 5), -1), None, "tokens"),
+        (np.full((2, 5), 2), None, "tokens"),
+        (np.zeros(5, int), None, "laws"),
+    ],
+)
+def test_gaps_of_what_is_not_there_are_refused(tokens, lengths, said) -> None:
+    with pytest.raises(ConfigError, match=said):
+        perplexity_gaps(np.full((*tokens.shape, 2), 0.5), tokens, lengths)
+
+
+def test_a_context_that_the_null_never_meets_says_nothing() -> None:
+    """Behind symbol 2, which A never writes, B may do what it likes: the rate is that of the first two symbols."""
+    null = np.array([[0.5, 0.5, 0.0], [0.4, 0.6, 0.0], [0.3, 0.3, 0.4]])
+    wanted = stein_exponent(null[:2, :2], np.array([[0.4, 0.6], [0.5, 0.5]]))
+    for behind in ([1.0, 0.0, 0.0], [0.2, 0.2, 0.6]):
+        alternative = np.array([[0.4, 0.6, 0.0], [0.5, 0.5, 0.0], behind])
+        assert stein_exponent(null, alternative) == pytest.approx(wanted, rel=1e-10)
+
+
+def test_bounds_of_what_is_sure_are_one() -> None:
+    assert azuma_bound(-0.5, 1000, 1.0) == 1.0
+    assert freedman_bound(-0.5, 1000, 1.0, 0.1) == 1.0

@@ -269,3 +269,37 @@ def test_bad_input(call, said):
 def test_quantiles():
     values, weights = np.array([3.0, 1.0, 2.0]), np.array([0.25, 0.5, 0.25])
     assert weighted_quantiles(values, weights, np.array([0.0, 0.5, 0.6, 0.75, 1.0])).tolist() == [1, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda: gap_of_laws([], []), "given 0 and 0 arrays"),
+        (lambda: gap_of_laws([np.ones(1)], [np.array([[2.0, -1.0]])]), r"laws\[0\]: the row .* is no law"),
+        (lambda: gap_of_laws([np.ones(2)], [np.array([[0.5, 0.5]])]), r"weights\[0\], laws\[0\]: given the shapes"),
+        (lambda: gap_of_laws([-np.ones(1)], [np.array([[0.5, 0.5]])]), r"weights\[0\]: must be finite"),
+        (lambda: gap_statistics(np.array([0.5 + 0j, 0.5])), "block: given complex"),
+        (lambda: counterexample(np.array([0.5, 0.5]), "entropy"), "statistic: given 'entropy'"),
+        (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 2, True), "max_context: given True"),
+        (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 2, 1.5), "max_context: given 1.5"),
+        (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 2.5, 1), "vocab_size: given 2.5"),
+        (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 1, 1), "vocab_size: given 1"),
+        (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 2, 1, resamples=-1), "resamples: given -1"),
+        (lambda: sampled_gap(np.zeros((3, 4)), 2, 1), "tokens: need integers .* given float64"),
+    ],
+)
+def test_bad_arguments_by_name(call, said):
+    with pytest.raises(ConfigError, match=said):
+        call()
+
+
+def test_huge_contexts_are_refused_at_once():
+    with pytest.raises(ResourceError):
+        sampled_gap(np.zeros((3, 4), dtype=int), 3, 10**9)
+
+
+def test_unsigned_tokens_count_alike():
+    tokens = np.random.default_rng(0).integers(3, size=(20, 5))
+    expected = sampled_gap(tokens, 3, 2)
+    for dtype in (np.uint8, np.uint64):
+        np.testing.assert_array_equal(sampled_gap(tokens.astype(dtype), 3, 2).plug_in, expected.plug_in)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed import predictors
 from testbed.core import ConfigError
 from testbed.predictors.back_off import back_off_code_lengths, back_off_law
 from testbed.sources import MarkovSource
@@ -56,3 +57,15 @@ def test_wrong_arguments_are_refused() -> None:
         back_off_code_lengths(np.array([0, 1]), 2, -1)
     with pytest.raises(ConfigError, match="need integers"):
         back_off_code_lengths(np.array([0.5]), 2, 1)
+
+
+@pytest.mark.parametrize("vocab_size, depth", [(2.0, 1), ("2", 1), (2**40, 1), (0, 1), (2, 1.0), (2, -1)])
+def test_sizes_that_are_none_are_refused(vocab_size, depth) -> None:
+    for tokens in (np.array([0, 1]), np.zeros(0, int)):
+        with pytest.raises(ConfigError, match="vocab_size|depth"):
+            back_off_code_lengths(tokens, vocab_size, depth)
+
+
+def test_it_is_a_public_predictor() -> None:
+    assert predictors.back_off_law is back_off_law
+    assert "back_off_code_lengths" in predictors.__all__

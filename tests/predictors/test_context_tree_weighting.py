@@ -256,3 +256,26 @@ def test_nonsense_is_refused_by_name(arguments, named):
     for function in (context_tree_weighting, context_tree_law):
         with pytest.raises(ConfigError, match=named.replace(".", r"\.")):
             function(*arguments)
+
+
+# ------------------------------------------------------------------------------------------------ extremes
+@pytest.mark.parametrize("vocab_size, depth, length", [(2, 3, 7), (3, 2, 5), (2, 9, 6), (3, 0, 4)])
+def test_all_strings_together_have_probability_one(vocab_size, depth, length):
+    strings = np.array(list(itertools.product(range(vocab_size), repeat=length)))
+    for branching in (0.2, 0.5):
+        lengths = context_tree_weighting(strings, vocab_size, depth, branching)
+        assert np.exp(-lengths.sum(axis=1)).sum() == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("branching", [5e-324, 1e-320, 1e-300, 1e-100, 1 - 1e-16])
+def test_branching_next_to_zero_or_one_is_as_good_as_that(branching):
+    tokens = np.random.default_rng(0).integers(2, size=200)
+    found = context_tree_weighting(tokens, 2, 3, branching)
+    assert found == pytest.approx(context_tree_weighting(tokens, 2, 3, float(round(branching))), abs=1e-12)
+
+
+@pytest.mark.parametrize("concentration", [np.inf, 1e200, 1e-200])
+def test_concentrations_that_leave_float64_are_refused(concentration):
+    with pytest.raises(ConfigError, match="concentration"):
+        context_tree_weighting(np.array([0, 1, 1]), 2, 1, concentration=concentration)
+    assert np.isfinite(context_tree_weighting(np.array([0, 1, 1] * 50), 2, 1, concentration=1e-100)).all()

@@ -132,10 +132,10 @@ def test_lags_are_told_apart():
 @pytest.mark.parametrize(
     "build, named",
     [
-        (lambda: OrderTable(2, -1), "order: given 2 and -1"),
+        (lambda: OrderTable(2, -1), "order: given -1"),
         (lambda: OrderTable(10, 40), "need V >= 1"),
         (lambda: OrderTable(2, 1, 0.0), "constant: given 0"),
-        (lambda: LagRegression(1, 1), "n_lags: given 1"),
+        (lambda: LagRegression(1, 1), "vocab_size: given 1"),
         (lambda: LagRegression(2, 1, 0.0), "penalty: given 0"),
         (lambda: OrderTable(2, 2).fit(np.zeros((3, 1), int), np.zeros(3, int)), "contexts: given shape"),
         (lambda: OrderTable(2, 1).fit(np.zeros((3, 1), int), np.zeros(2, int)), "targets: given shape"),
@@ -152,3 +152,33 @@ def test_lags_are_told_apart():
 def test_nonsense_is_refused(build, named):
     with pytest.raises(ConfigError, match=named):
         build()
+
+
+@pytest.mark.parametrize("bad", [2.0, "2", None, float("nan")])
+def test_sizes_that_are_no_integers_are_refused(bad):
+    for learner in (ContextTree, LagRegression, OrderTable):
+        with pytest.raises(ConfigError, match="must be an integer"):
+            learner(bad, 1)
+        with pytest.raises(ConfigError, match="must be an integer"):
+            learner(2, bad)
+    with pytest.raises(ConfigError, match="V\\^\\(l\\+1\\)"):
+        OrderTable(2, np.int64(100))
+
+
+def test_tokens_beyond_32_bits_are_refused():
+    with pytest.raises(ConfigError, match="at most 2147483648"):
+        context_tree_weighting(np.array([0, 2**31 + 1]), 2**40, 0)
+
+
+@pytest.mark.parametrize(
+    "features, laws, multiplicity",
+    [
+        ([[0.0], [np.nan]], np.eye(2), None),
+        ([[0.0], [1.0]], np.full((2, 2), np.nan), None),
+        ([[0.0], [1.0]], -np.eye(2), None),
+        ([[0.0], [1.0]], np.eye(2), np.zeros(2)),
+    ],
+)
+def test_regressions_on_nothing_are_refused(features, laws, multiplicity):
+    with pytest.raises(ConfigError, match="laws|features"):
+        fit_softmax(np.array(features), laws, multiplicity=multiplicity)

@@ -230,3 +230,21 @@ def test_lines_of_the_exponents(smoothness):
 def test_nonsense_is_refused(build, error, named):
     with pytest.raises(error, match=named):
         build()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: TabularLaw(1),
+        lambda: ParameterLaw(1.0, math.nan),
+        lambda: ParameterLaw(1.0, -5.0),
+        lambda: QuantaLaw([math.nan], 1.0),
+        lambda: PowerDecay(math.inf, 1.0),
+        lambda: DimensionLaw(math.inf, 1.0, 1.0, 1.0),
+        lambda: optimal_context(TabularLaw(2), [1.0, 0.5], 100.0, tolerance=math.nan),
+        lambda: optimal_context(TabularLaw(2), [1.0, 0.5], 100.0, tolerance=-1.0),
+    ],
+)
+def test_laws_of_what_is_no_number_are_refused(made):
+    with pytest.raises(ConfigError):
+        made()

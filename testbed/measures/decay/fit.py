@@ -12,6 +12,7 @@ from testbed.measures.decay.projection import Projection
 Floats = NDArray[np.float64]
 
 HALVINGS = 36  # of a grid step, to find an interval's end
+BASINS, PROFILE_BASINS = 4, 2  # that are searched for a minimum, where the grid has two axes or more
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +109,41 @@ def fit_decay(
 
 
 def fit_many(problem: Projection, y: Floats) -> tuple[Floats, Floats]:
-    """(M, k) ln theta and (M,) chi^2 of M data sets y (M, n): the grid, then the minimum."""
+    """(M, k) ln theta and (M,) chi^2 of M data sets y (M, n): the grid, then the minimum, the best of several."""
     data = problem.data(y)
-    grid = problem.grid()
-    start = grid[np.argmin(problem.search(data, grid), axis=1)]
-    return problem.minimise(data, start)
+    grid, shape = problem.grid(), problem.law.grid
+    starts = basins(problem.search(data, grid), shape, axis=1 if len(shape) > 1 else 0)
+    return best_of(problem, data, grid[starts])
+
+
+def best_of(problem: Projection, data: Floats, starts: Floats, held: int = 0) -> tuple[Floats, Floats]:
+    """(M, k) ln theta and (M,) chi^2: the best minimum from starts (B, M, k)."""
+    theta, least = problem.minimise(data, starts[0], held)
+    for start in starts[1:]:
+        again, found = problem.minimise(data, start, held)
+        better = found < least
+        theta[better], least[better] = again[better], found[better]
+    return theta, least
+
+
+def basins(costs: Floats, shape: tuple[int, ...], axis: int, most: int = BASINS) -> NDArray[np.intp]:
+    """(B, M) numbers of grid points from which to look for the minimum of costs (M, K) on a grid of this shape.
+
+    The best points for each value on one axis make a curve; its least points, lowest first, are the starts. The best
+    point alone is often in a wrong basin: a valley that is narrow slips between the points of the grid. One start
+    where the grid has one axis; there it is dense.
+    """
+    m = len(costs)
+    if len(shape) < 2:
+        return np.argmin(costs, axis=1)[None]
+    numbers = np.moveaxis(np.arange(costs.shape[1]).reshape(shape), axis, 0).reshape(shape[axis], -1)
+    slabs = costs[:, numbers]
+    at = np.argmin(slabs, axis=2)
+    curve = np.take_along_axis(slabs, at[..., None], axis=2)[..., 0]
+    padded = np.pad(curve, ((0, 0), (1, 1)), constant_values=np.inf)
+    least = (curve <= padded[:, :-2]) & (curve <= padded[:, 2:])
+    order = np.argsort(np.where(least, curve, np.inf), axis=1, kind="stable")[:, :most]
+    return np.asarray(numbers[order, at[np.arange(m)[:, None], order]].T)
 
 
 def at_bounds(problem: Projection, log_theta: Floats) -> NDArray[np.bool_]:
@@ -178,9 +209,11 @@ def profile(problem: Projection, data: Floats, axis: Floats) -> tuple[Floats, Fl
         return problem.chi_squared(data, axis[:, None]), np.empty((m, len(axis), 0))
     others = problem.grid().reshape(problem.law.grid[0], -1, k)[0, :, 1:]
     pairs = np.concatenate([np.repeat(axis, len(others))[:, None], np.tile(others, (len(axis), 1))], axis=1)
-    start = others[np.argmin(problem.search(data, pairs).reshape(m, len(axis), -1), axis=2)]
-    points = np.concatenate([np.broadcast_to(axis[:, None], (m, len(axis), 1)), start], axis=2).reshape(-1, k)
-    theta, found = problem.minimise(np.repeat(data, len(axis), axis=0), points, held=1)
+    costs = problem.search(data, pairs).reshape(m * len(axis), -1)
+    starts = others[basins(costs, problem.law.grid[1:], 0, PROFILE_BASINS)]
+    held = np.broadcast_to(np.tile(axis, m)[:, None], (*starts.shape[:2], 1))
+    points = np.concatenate([held, starts], axis=2)
+    theta, found = best_of(problem, np.repeat(data, len(axis), axis=0), points, held=1)
     return found.reshape(m, -1), theta[:, 1:].reshape(m, len(axis), k - 1)
 
 

@@ -15,7 +15,7 @@ from testbed.measures.decay.laws import DecayLaw
 
 Floats = NDArray[np.float64]
 
-MAX_STEPS = 60
+MAX_STEPS = 200
 STEP = 1e-5  # of ln theta, for differences
 CHUNK_ENTRIES = 2**22
 
@@ -44,6 +44,8 @@ class Projection:
             raise ConfigError(f"x: the {law.name} law has {free} free numbers, given {places.shape} places")
         if np.any(places < 0) or (np.any(places == 0) and law.name not in ("exponential", "stretched exponential")):
             raise ConfigError(f"x: the {law.name} law needs positive x, given {places.min()}")
+        if constant is not None and not np.isfinite(constant):
+            raise ConfigError(f"constant: given {constant}, must be finite")
         if law.log_shape is None and constant is not None:
             raise ConfigError("constant: the logarithmic law has no limit; leave the constant free")
         return cls(law, places, _whitening(errors, len(places)), constant, np.log(law.bounds(places)))

@@ -27,6 +27,8 @@ def dirichlet_entropy(sample: Fingerprint, alphabet_size: float, concentration: 
     E[H] = psi(X + 1) - sum (x/X) psi(x + 1),  x = n + b, X = N + S b  (Wolpert & Wolf 1995; the second moment as in
     Archer, Park & Pillow 2013, eq. 13).
     """
+    if alphabet_size == 1:
+        return 0.0, 0.0
     b = np.array([concentration])
     mean, square = _moments(sample, alphabet_size, b)
     return float(mean[0]), math.sqrt(max(0.0, float(square[0] - mean[0] ** 2)))
@@ -168,10 +170,7 @@ def _mean(sample: Fingerprint, size: float, b: Floats) -> Floats:
     whole = sample.total + size * b
     x = np.concatenate([[0.0], sample.counts])[:, None] + b
     m = np.concatenate([[size - sample.n_seen], sample.multiplicities])
-    x += 1.0
-    psi = _digamma(x)
-    x -= 1.0
-    x *= psi
+    x *= _digamma(x + 1.0)
     return np.asarray(_digamma(whole + 1.0) - (m @ x) / whole)
 
 

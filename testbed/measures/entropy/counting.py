@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from testbed.core import ConfigError, ResourceError
 from testbed.measures.entropy.fingerprint import Fingerprint
-from testbed.measures.entropy.pieces import Piece, checked_rows, cut
+from testbed.measures.entropy.pieces import Piece, checked_rows, cut, integer
 from testbed.measures.entropy.sorted_codes import SortedCounter, longest_order
 from testbed.measures.entropy.tables import Advance, Table, TableCounter
 
@@ -50,11 +50,11 @@ class GramCounter:
 
     Counting the K-grams and summing out their last tokens gives all shorter ones; the few that begin too late for a
     K-gram are added one by one. Up to 2^26 bins V^K that is a table, beyond it a sort of 64-bit codes, for which K
-    times the bits of a token must fit 64. Memory beside the tokens: 4 V^K (1 + 1/V) bytes and 16 MiB; for codes at most
-    about 1 GiB, or 8 bytes for each window of the most frequent prefix, if that is more.
+    times the bits of a token must fit 64. Memory beside the tokens: 4 V^K (1 + 1/V + 1/V^2) bytes and 16 MiB; for codes
+    at most about 1 GiB, or 8 bytes for each window of the most frequent prefix, if that is more.
 
-    Raises ConfigError for tokens that are no integers or outside 0 .. V - 1, and where codes would be too long;
-    ResourceError beyond 2^32 - 1 windows.
+    Raises ConfigError for tokens that are no integers or outside 0 .. V - 1, for other arguments that are no integers,
+    and where codes would be too long; ResourceError beyond 2^32 - 1 windows.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class GramCounter:
         n_pieces: int = 1,
         advance: Advance | None = None,
     ) -> None:
+        max_order, n_pieces = integer("max_order", max_order), integer("n_pieces", n_pieces)
         rows, self.vocab_size = checked_rows(tokens, max_order, vocab_size)
         self.n_tokens = rows.size
         n_windows = rows.shape[0] * (rows.shape[1] - max_order + 1)
@@ -132,6 +133,7 @@ def gram_tables(tokens: NDArray[Any], max_order: int, vocab_size: int | None = N
     >>> gram_tables(np.array([0, 1, 1, 0, 1], dtype=np.uint8), max_order=2)[2].tolist()  # 00, 01, 10, 11
     [0, 2, 1, 1]
     """
+    max_order = integer("max_order", max_order)
     rows, size = checked_rows(tokens, max_order, vocab_size)
     if size**max_order > LARGEST_TABLE:
         raise ConfigError(f"max_order: {size}^{max_order} bins are more than {LARGEST_TABLE}; `count_grams` sorts")

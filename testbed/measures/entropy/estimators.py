@@ -15,6 +15,7 @@ from testbed.measures.entropy.bayesian import dirichlet_entropy, nsb_mean
 from testbed.measures.entropy.fingerprint import Fingerprint
 
 LN2 = math.log(2.0)
+LARGEST_CONCENTRATION = 1e100
 
 Estimator = Callable[[Fingerprint, float], float]
 """Counts of counts and S, to nats."""
@@ -40,8 +41,8 @@ def entropy_from_counts(
     >>> round(entropy_from_counts([4, 2, 3, 0], "miller_madow"), 6)  # + (3 - 1) / (2 * 9)
     1.171968
 
-    Raises ConfigError for an unknown name, counts that are no counts, an alphabet smaller than the bins met, or a
-    concentration that is not positive.
+    Raises ConfigError for an unknown name, counts that are no counts, an alphabet smaller than the bins met or not
+    finite, or a concentration that is not positive.
     """
     return estimate(Fingerprint.of(counts), estimator, _size(counts, alphabet_size), concentration)
 
@@ -50,10 +51,12 @@ def estimate(fingerprint: Fingerprint, estimator: str, alphabet_size: float, con
     """`entropy_from_counts` of counts of counts."""
     if estimator not in ESTIMATORS:
         raise ConfigError(f"estimator: there is no {estimator!r}; {did_you_mean(estimator, list(ESTIMATORS))}")
+    if not math.isfinite(alphabet_size):
+        raise ConfigError(f"alphabet_size: given {alphabet_size}, must be finite")
     if alphabet_size < fingerprint.n_seen:
         raise ConfigError(f"alphabet_size: given {alphabet_size:g}, but {fingerprint.n_seen:g} bins were met")
-    if not concentration > 0:
-        raise ConfigError(f"concentration: given {concentration}, must be positive")
+    if not 0 < concentration <= LARGEST_CONCENTRATION:
+        raise ConfigError(f"concentration: given {concentration}, must be positive and at most {LARGEST_CONCENTRATION}")
     if fingerprint.total == 0:
         return math.nan
     if estimator == "bayes":
@@ -215,7 +218,7 @@ def bayes(sample: Fingerprint, alphabet_size: float) -> float:
 
 def _not_below_zero(entropy: float) -> float:
     """Zero instead of rounding errors below it."""
-    return max(entropy, 0.0)
+    return max(0.0, entropy)  # in this order, -0.0 becomes 0.0
 
 
 ESTIMATORS: dict[str, Estimator] = {

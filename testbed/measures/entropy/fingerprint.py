@@ -11,6 +11,8 @@ from testbed.core import ConfigError
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+LARGEST_COUNT = 2**62
+
 
 class Fingerprint:
     """How many bins were met n times, for the n > 0 that occur.
@@ -38,12 +40,14 @@ class Fingerprint:
 
     @classmethod
     def of(cls, counts: ArrayLike) -> "Fingerprint":
-        """From the counts of bins, zeros among them; ConfigError if they are not non-negative integers."""
+        """From the counts of bins, zeros among them; ConfigError if they are not integers of 0 .. 2^62."""
         array = np.asarray(counts)
         if array.ndim != 1 or array.dtype.kind not in "uif" or not np.all(np.isfinite(array)):
             raise ConfigError(f"counts: need a list of integers, given {array.dtype} of shape {array.shape}")
         if array.size and (array.min() < 0 or np.any(array != np.floor(array))):
             raise ConfigError(f"counts: need non-negative integers, given {array[(array < 0) | (array % 1 != 0)][0]}")
+        if array.size and array.max() > LARGEST_COUNT:
+            raise ConfigError(f"counts: given {array.max()}, must be at most 2^62")
         return cls(array, np.ones(array.size))
 
     @classmethod

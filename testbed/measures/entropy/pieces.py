@@ -1,5 +1,6 @@
 """A token stream cut into pieces of windows, each of which can be counted alone, left out, or counted twice."""
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -85,15 +86,15 @@ def checked_rows(tokens: Tokens, max_order: int, vocab_size: int | None) -> tupl
     array = np.asarray(tokens)
     if array.ndim not in (1, 2) or array.dtype.kind not in "ui":
         raise ConfigError(f"tokens: need integers (N,) or (N, L), given {array.dtype} of shape {array.shape}")
-    if max_order < 1:
+    if integer("max_order", max_order) < 1:
         raise ConfigError(f"max_order: given {max_order}, must be at least 1")
     rows = array if array.ndim == 2 else array[np.newaxis]
     if rows.shape[0] == 0 or rows.shape[1] < max_order:
         raise ConfigError(
             f"tokens: given {rows.shape[0]} sequences of {rows.shape[1]}; grams of {max_order} need as many tokens"
         )
-    largest = check_tokens(rows.reshape(-1), vocab_size)
-    size = largest + 1 if vocab_size is None else vocab_size
+    largest = check_tokens(rows, vocab_size)
+    size = largest + 1 if vocab_size is None else integer("vocab_size", vocab_size)
     if size > MOST_SYMBOLS:
         raise ConfigError(
             f"vocab_size: {size}, at most {MOST_SYMBOLS}; number the tokens anew, as np.unique(.., return_inverse) does"
@@ -102,18 +103,45 @@ def checked_rows(tokens: Tokens, max_order: int, vocab_size: int | None) -> tupl
 
 
 def check_tokens(tokens: Tokens, vocab_size: int | None) -> int:
-    """The largest of the tokens (N,); ConfigError names the first below 0 or above V - 1, and where it stands."""
+    """The largest of the tokens (N,) or (R, L); ConfigError names the first below 0 or above V - 1 and its place.
+
+    Rows are looked at in parts, never all at once: a mapped file stays on the disk, whatever its order in there.
+    """
+    if vocab_size is not None and integer("vocab_size", vocab_size) < 1:
+        raise ConfigError(f"vocab_size: given {vocab_size}, must be at least 1")
     largest = 0
-    for first in range(0, len(tokens), CHUNK_TOKENS):
-        chunk = tokens[first : first + CHUNK_TOKENS]
+    rows = tokens if tokens.ndim == 2 else tokens[np.newaxis]
+    for first, chunk in _parts(rows):
         smallest, greatest = (int(chunk.min()) if chunk.dtype.kind == "i" else 0), int(chunk.max())
         if smallest < 0 or (vocab_size is not None and greatest >= vocab_size):
-            wrong = chunk < 0 if smallest < 0 else chunk >= vocab_size
-            at = int(np.argmax(wrong))
-            limit = "" if vocab_size is None else f" .. {vocab_size - 1}"
-            raise TokenError(f"token {first + at} is {int(chunk[at])}, must lie in 0{limit or ' or above'}", first + at)
+            wrong = chunk < 0 if vocab_size is None else (chunk < 0) | (chunk >= vocab_size)
+            row, column = np.unravel_index(int(np.argmax(wrong)), chunk.shape)
+            at = first + int(row) * rows.shape[1] + int(column)
+            limit = " or above" if vocab_size is None else f" .. {vocab_size - 1}"
+            raise TokenError(f"token {at} is {int(chunk[row, column])}, must lie in 0{limit}", at)
         largest = max(largest, greatest)
     return largest
+
+
+def _parts(rows: Tokens) -> Iterator[tuple[int, Tokens]]:
+    """The rows (R, L) in parts, none of them empty, each with the number of its first token."""
+    n_rows, length = rows.shape
+    if length > CHUNK_TOKENS:
+        for row in range(n_rows):
+            for first in range(0, length, CHUNK_TOKENS):
+                yield row * length + first, rows[row : row + 1, first : first + CHUNK_TOKENS]
+    elif length:
+        step = CHUNK_TOKENS // length
+        for row in range(0, n_rows, step):
+            yield row * length, rows[row : row + step]
+
+
+def integer(name: str, value: int) -> int:
+    """`value` as a Python integer, which never overflows; ConfigError names it where it is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name}: given {value!r}, must be an integer") from None
 
 
 class TokenError(ConfigError):

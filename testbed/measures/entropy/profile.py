@@ -12,6 +12,7 @@ from testbed.measures.entropy.counting import GramCounter, GramCounts
 from testbed.measures.entropy.coverage import MAX_DEFICIT, coverage_deficit, trust_limit
 from testbed.measures.entropy.estimators import estimate
 from testbed.measures.entropy.intervals import half_width, standard_errors
+from testbed.measures.entropy.pieces import integer
 from testbed.measures.entropy.tables import Advance
 
 Floats = NDArray[np.float64]
@@ -108,10 +109,15 @@ def entropy_profiles(
     advance    called with windows counted, then with 1 after every replicate
     begin      called once with the number of replicates, before the first
     """
+    max_order, n_blocks = integer("max_order", max_order), integer("n_blocks", n_blocks)
     if max_order < 0:
         raise ConfigError(f"max_order: given {max_order}, must be at least 0")
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence: given {confidence}, must lie between 0 and 1")
+    if not 0 <= max_deficit <= 1:
+        raise ConfigError(f"max_deficit: given {max_deficit}, must lie in 0 .. 1")
+    if interval == "bootstrap" and integer("n_bootstrap", n_bootstrap) < 2:
+        raise ConfigError(f"n_bootstrap: given {n_bootstrap}; a standard deviation needs at least 2")
     if n_blocks < 2 and interval != "none":
         raise ConfigError(f"n_blocks: given {n_blocks}; an interval needs at least 2")
     n_windows = int(np.prod(np.shape(tokens)[:-1])) * (np.shape(tokens)[-1] - max_order) if np.ndim(tokens) else 0

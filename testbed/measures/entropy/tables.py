@@ -18,6 +18,7 @@ SMALL_COUNTS = 4096
 LARGEST_DIRECT = 2**22
 """Bins up to which windows are counted in the order in which they come; beyond, bucket by bucket."""
 BUCKETS = 512
+TALLY_BINS = 2**20
 BLOCK_CODES = 2**21
 
 
@@ -34,9 +35,10 @@ class TableCounter:
 
     @property
     def n_bytes(self) -> int:
-        """Of the table, the next shorter one and scratch."""
+        """Of the table, the two next shorter ones, of which one is made from the other, and scratch."""
         scratch = 0 if self.scratch is None else 2 * self.scratch[0].nbytes
-        return self.table.nbytes + self.table.nbytes // self.vocab_size + scratch
+        shorter = [self.vocab_size**k for k in range(max(1, self.order - 2), self.order)]
+        return self.table.nbytes + self.table.itemsize * sum(shorter) + scratch
 
     def add(self, piece: Piece, weight: int = 1, advance: Advance | None = None) -> None:
         """Count a piece `weight` times more; a negative weight takes it out again."""
@@ -84,7 +86,7 @@ class TableCounter:
 
         counts = np.empty(self.vocab_size**order, dtype=np.uint32)
         shorten(table, self.vocab_size, counts)
-        tails = [(piece.tails(order), weight) for piece, weight in self.weights.items() if weight]
+        tails = [(piece.tails(order), weight) for piece, weight in self.weights.items()]
         return counts, *last_grams(tails, self.vocab_size)
 
 
@@ -102,7 +104,10 @@ def tally(table: Table) -> Fingerprint:
     small = np.zeros(SMALL_COUNTS, dtype=np.int64)
     large = np.empty(table.size, dtype=np.uint32) if table.size < 2**16 else np.empty(2**16, dtype=np.uint32)
     n_large = tally_table(table, small, large)
-    return Fingerprint.from_tally(small, large[:n_large] if n_large <= large.size else table[table >= SMALL_COUNTS])
+    if n_large > large.size:
+        parts = (table[first : first + TALLY_BINS] for first in range(0, table.size, TALLY_BINS))
+        large = np.concatenate([part[part >= SMALL_COUNTS] for part in parts])
+    return Fingerprint.from_tally(small, large[:n_large])
 
 
 def last_grams(tails: list[tuple[Integers, int]], vocab_size: int) -> tuple[Integers, Integers]:

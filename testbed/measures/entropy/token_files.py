@@ -1,7 +1,9 @@
 """Token streams from files: arrays (mapped, not read), raw integers, and texts by bytes or by characters."""
 
 import codecs
+import math
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +67,10 @@ def read_tokens(
     if tokens.size == 0:
         raise ConfigError(f"{path}: holds no tokens, shape {tokens.shape} (header before byte {start})")
     try:
-        largest = check_tokens(tokens.reshape(-1), vocab_size)
+        largest = check_tokens(tokens, vocab_size)
     except TokenError as error:
-        place = "" if path.suffix == ".npz" else f" (byte {start + error.place * tokens.dtype.itemsize})"
+        at = np.dot(np.unravel_index(error.place, tokens.shape), tokens.strides)
+        place = "" if path.suffix == ".npz" else f" (byte {start + int(at)})"
         raise ConfigError(f"{path}: {error}{place}") from None
     return TokenFile(tokens, largest + 1 if vocab_size is None else vocab_size, kind)
 
@@ -77,8 +80,10 @@ def _npy(path: Path) -> tuple[Tokens, str, int]:
     with path.open("rb") as file:
         shape, fortran, dtype = _header(path, file)
         start = file.tell()
-    needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    needed = math.prod(shape) * dtype.itemsize
     size = path.stat().st_size
+    if min(shape, default=0) < 0:
+        raise ConfigError(f"{path}: no .npy array at byte 0: shape {shape}")
     if dtype.hasobject or size - start < needed:
         what = "holds Python objects" if dtype.hasobject else f"truncated: {needed} bytes of {dtype} are promised"
         raise ConfigError(f"{path}: {what} from byte {start} on, the file ends at byte {size}")
@@ -101,10 +106,15 @@ def _header(path: Path, file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]
 def _npz(path: Path, name: str | None) -> tuple[Tokens, str, int]:
     size = path.stat().st_size
     try:
+        with zipfile.ZipFile(path):  # numpy would take a .npy file of this name too
+            pass
         with np.load(path, allow_pickle=False) as archive:
             chosen = _chosen(path, list(archive.files), name)
-            return archive[chosen], f"array {chosen}", 0
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+            tokens = archive[chosen]
+        if not isinstance(tokens, np.ndarray):
+            raise ConfigError(f"{path}: {chosen} is no array")
+        return tokens, f"array {chosen}", 0
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, OSError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path}: damaged or truncated, it ends at byte {size}: {error}") from None

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from testbed.core import ConfigError, did_you_mean
+from testbed.measures.entropy.pieces import integer
 from testbed.predictors.back_off import back_off_code_lengths
 
 Floats = NDArray[np.float64]
@@ -62,10 +63,15 @@ def coding_rate(
     n_blocks    of the interval
     n_lengths   prefixes for which rates are given, from 64 tokens to all, in equal ratios
 
-    Raises ConfigError for fewer tokens than blocks.
+    Raises ConfigError for fewer tokens than blocks, or a confidence outside 0 .. 1.
     """
     from scipy.stats import t
 
+    n_blocks, n_lengths = integer("n_blocks", n_blocks), integer("n_lengths", n_lengths)
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence: given {confidence}, must lie between 0 and 1")
+    if n_lengths < 1:
+        raise ConfigError(f"n_lengths: given {n_lengths}, must be at least 1")
     if np.ndim(tokens) != 1 or len(tokens) < n_blocks or n_blocks < 2:
         raise ConfigError(f"tokens: need a stream of at least n_blocks = {n_blocks} >= 2, given {np.shape(tokens)}")
     costs = np.asarray(coder(tokens, vocab_size, depth))
@@ -121,15 +127,17 @@ def extrapolate(n: ArrayLike, rates: ArrayLike, form: str = "power") -> Extrapol
     >>> round(fitted.limit, 4), round(fitted.exponent, 4), fitted.determined
     (0.7, 0.6, True)
 
-    Raises ConfigError for fewer than four points, lengths below 1, or rates that are not positive.
+    Raises ConfigError for fewer than four different lengths, lengths below 1, numbers that are not finite, or a
+    stretched exponential of rates that are not positive.
     """
     if form not in FORMS:
         raise ConfigError(f"form: there is no {form!r}; {did_you_mean(form, FORMS)}")
     x, y = np.asarray(n, dtype=np.float64), np.asarray(rates, dtype=np.float64)
-    if x.shape != y.shape or x.ndim != 1 or len(x) < 4:
-        raise ConfigError(f"rates: need four points or more, given {x.shape} lengths and {y.shape} rates")
-    if np.any(x < 1) or not np.all(np.isfinite(y)) or (form != "power" and np.any(y <= 0)):
-        raise ConfigError(f"rates: need lengths from 1 on and positive rates, given {x.min()} and {y.min()}")
+    if x.shape != y.shape or x.ndim != 1 or len(np.unique(x)) < 4:
+        raise ConfigError(f"rates: need four different lengths or more, given {x.shape} lengths and {y.shape} rates")
+    if not np.all(np.isfinite(x) & (x >= 1) & np.isfinite(y)) or (form != "power" and np.any(y <= 0)):
+        positive = "" if form == "power" else "positive "
+        raise ConfigError(f"rates: need lengths from 1 on and {positive}rates, given {x.min()} and {y.min()}")
     target = y if form == "power" else np.log(y)
     b, amplitude, level = _fit(x, target)
     others = [_fit(np.delete(x, i), np.delete(target, i))[2] for i in range(len(x))]

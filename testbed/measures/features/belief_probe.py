@@ -59,6 +59,8 @@ def belief_probe(
         raise ConfigError(f"beliefs: need finite numbers (n, k) for features {rows.shape}, given {targets.shape}")
     if not np.ptp(targets, axis=0).max() > 0:
         raise ConfigError("beliefs: all rows are equal; there is nothing to predict")
+    if n_shuffles < 0:
+        raise ConfigError(f"n_shuffles: given {n_shuffles}, must be at least 0")
     if not ridge >= 0:
         raise ConfigError(f"ridge: given {ridge}, must be at least 0")
     of_row, members = grouped_rows(groups, len(rows))

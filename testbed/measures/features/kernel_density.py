@@ -58,8 +58,8 @@ def kernel_entropy(features: ArrayLike, bandwidth: float | None = None) -> Kerne
     rows = checked_features(features)
     n, d = rows.shape
     h = scott_bandwidth(n, d) if bandwidth is None else bandwidth
-    if not h > 0:
-        raise ConfigError(f"bandwidth: given {h}, must be positive")
+    if not 0 < h < np.inf:
+        raise ConfigError(f"bandwidth: given {h}, must be positive and finite")
     centred = rows - rows.mean(axis=0)
     _, singular, rotation = np.linalg.svd(centred / np.sqrt(n - 1), full_matrices=False)
     if n <= d or singular[-1] <= singular[0] * max(n, d) * np.finfo(np.float64).eps:

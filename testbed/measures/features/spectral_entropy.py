@@ -37,8 +37,8 @@ def diffusion_spectral_entropy(features: ArrayLike, bandwidth: float, steps: flo
     3.0
     """
     rows = checked_features(features)
-    if not (bandwidth > 0 and steps > 0):
-        raise ConfigError(f"bandwidth and steps: given {bandwidth} and {steps}, must be positive")
+    if not (0 < bandwidth**2 < np.inf and 0 < steps < np.inf):
+        raise ConfigError(f"bandwidth and steps: given {bandwidth} and {steps}, must be positive and finite")
     if len(rows) > MAX_ROWS:
         raise ResourceError(f"features: {len(rows)} rows, a diffusion matrix of at most {MAX_ROWS} is decomposed")
     gram = rows @ rows.T
