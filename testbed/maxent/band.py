@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ResourceError
+from testbed.maxent.checks import exceeds
 from testbed.maxent.constraint import Floats, Positions
 from testbed.maxent.dense import table_index
 from testbed.maxent.faces import bandwidth
@@ -33,11 +34,11 @@ class BandGrid:
 
     def __post_init__(self) -> None:
         arrays = self.n_windows + len(set(self._relative))  # factors, and one index a pattern
-        cells = arrays * self.vocab_size ** (self.width + 1)
-        if cells > MAX_BAND_CELLS:
+        if exceeds(self.vocab_size, self.width + 1, MAX_BAND_CELLS // arrays):
             raise ResourceError(
-                f"a band of {self.n_windows} windows over {self.vocab_size}^{self.width + 1} sequences has {cells:.3g}"
-                f" cells, over the limit of {MAX_BAND_CELLS:.3g}; take a smaller lag, or conditional maximum entropy"
+                f"a band of {self.n_windows} windows over {self.vocab_size}^{self.width + 1} sequences, with"
+                f" {arrays - self.n_windows} patterns of tables as large, has more cells than the limit of"
+                f" {MAX_BAND_CELLS:.3g}; take a smaller lag, or conditional maximum entropy"
             )
 
     @cached_property

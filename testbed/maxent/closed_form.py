@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from testbed.maxent.checks import exceeds
 from testbed.maxent.constraint import Floats
 from testbed.maxent.constraint_set import ConstraintSet
 from testbed.maxent.dense import MAX_CELLS, entropy
@@ -52,7 +53,7 @@ def law_of_log_tables(constraints: ConstraintSet, tables: list[Floats]) -> Law:
         "solver": "closed",
         "rank": constraints.rank,
     }
-    if constraints.vocab_size**constraints.length <= MAX_CELLS:
+    if not exceeds(constraints.vocab_size, constraints.length, MAX_CELLS):
         dense = _dense(constraints, tables)
         residual = 0.0
         if constraints.maximal:

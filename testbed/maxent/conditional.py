@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError, ResourceError
+from testbed.maxent.checks import real, whole
 from testbed.maxent.constraint import Floats
 
 if TYPE_CHECKING:
@@ -76,22 +77,29 @@ def fit_conditional(
     targets    (N,) tokens, or (N, V) weights: counts after each context, or the exact joint law p(c) p(x | c)
     l2         the penalty; left out, the one of `penalties` with the least loss on `held_out`, a pair of contexts and
                targets of other sequences; without those, no penalty
-    tolerance  on the largest gradient entry
+    tolerance  on the largest gradient entry; rounding allows about 1e-8
 
-    Raises ConfigError for bad shapes and where `max_steps` did not suffice, ResourceError for N m above 2^26.
+    Raises ConfigError for bad shapes and where the gradient stays above the tolerance, ResourceError for N m above
+    2^26.
     """
+    vocab_size, max_steps = whole("vocab_size", vocab_size, 1), whole("max_steps", max_steps, 1)
+    tolerance = real("tolerance", tolerance, above=0.0)
     read = _contexts(contexts, vocab_size)
     given = _target_weights(targets, len(read), vocab_size)
-    if l2 is not None and l2 < 0:
-        raise ConfigError(f"l2: given {l2}, must not be negative")
     features = _one_hot(read, vocab_size)
     if held_out is None or l2 is not None:
-        tried: Sequence[float] = [0.0 if l2 is None else l2]
+        tried: Sequence[float] = [0.0 if l2 is None else real("l2", l2, least=0.0)]
     else:
-        tried = sorted({float(one) for one in penalties}, reverse=True)
+        tried = sorted({real("penalties", one, least=0.0) for one in penalties}, reverse=True)
+        if not tried:
+            raise ConfigError("penalties: given none; with held-out data at least one must be tried")
     test = None
     if held_out is not None:
+        if len(held_out) != 2:
+            raise ConfigError(f"held_out: given {len(held_out)} arrays, must be a pair of contexts and targets")
         test_contexts = _contexts(held_out[0], vocab_size)
+        if test_contexts.shape[1] != read.shape[1]:
+            raise ConfigError(f"held_out: contexts of {test_contexts.shape[1]} tokens, those fitted {read.shape[1]}")
         test = _one_hot(test_contexts, vocab_size), _target_weights(held_out[1], len(test_contexts), vocab_size)
     start = np.zeros((read.shape[1] * vocab_size + 1, vocab_size))
     losses: dict[float, float] = {}
@@ -105,8 +113,9 @@ def fit_conditional(
             best = (score, penalty, start, steps, gradient)
     assert best is not None
     _, penalty, found, steps, gradient = best
-    if gradient > tolerance and steps >= max_steps:
-        raise ConfigError(f"max_steps: after {max_steps} the gradient is still {gradient:.3g}; allow more, or raise l2")
+    if not gradient <= tolerance:
+        cure = "max_steps: allow more" if steps >= max_steps else f"tolerance: rounding stops short of {tolerance:g}"
+        raise ConfigError(f"{cure}, or raise l2; after {steps} steps the gradient is still {gradient:.3g}")
     shape = (read.shape[1], vocab_size, vocab_size)
     return ConditionalLaw(
         found[-1], found[:-1].reshape(shape), penalty, _loss(features, given, found), losses, steps, gradient
@@ -176,7 +185,7 @@ def _target_weights(targets: NDArray[Any], n: int, vocab_size: int) -> Floats:
             raise ConfigError(f"targets: given {read.min()} .. {read.max()}, must lie in 0 .. {vocab_size - 1}")
         weights = np.zeros((n, vocab_size))
         weights[np.arange(n), read] = 1.0
-    elif read.shape == (n, vocab_size) and read.min() >= 0 and read.sum() > 0:
+    elif read.shape == (n, vocab_size) and read.dtype.kind in "uif" and read.min() >= 0 and 0 < read.sum() < np.inf:
         weights = read.astype(np.float64)
     else:
         raise ConfigError(f"targets: need ({n},) tokens or ({n}, {vocab_size}) weights from 0, given {read.shape}")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
+from testbed.maxent.checks import real
 
 Floats = NDArray[np.float64]
 Positions = tuple[int, ...]
@@ -39,10 +40,12 @@ class Constraint:
         positions = check_positions(self.positions)
         name = f"constraint on positions {positions}"
         try:
+            if np.iscomplexobj(self.table):
+                raise TypeError
             table = np.array(self.table, dtype=np.float64)
         except (TypeError, ValueError):
-            raise ConfigError(f"{name}: table must be an array of numbers") from None
-        if table.ndim != len(positions) or len(set(table.shape)) > 1:
+            raise ConfigError(f"{name}: table must be an array of numbers, not complex ones") from None
+        if table.ndim != len(positions) or len(set(table.shape)) > 1 or table.size == 0:
             raise ConfigError(
                 f"{name}: table has the shape {table.shape}; must have {len(positions)} axes of one length, V"
             )
@@ -72,8 +75,7 @@ class Constraint:
     def mixed(self, share: float) -> "Constraint":
         """(1 - e) table + e / V^|c|. One e for all tables moves feasible targets inside (the same full-support law is
         mixed in), makes the multipliers finite and costs O(e)."""
-        if not 0 <= share <= 1:
-            raise ConfigError(f"share: given {share}, must lie in 0 .. 1")
+        share = real("share", share, least=0, most=1)
         return Constraint(self.positions, (1.0 - share) * self.table + share / self.table.size)
 
     def __repr__(self) -> str:
@@ -83,9 +85,10 @@ class Constraint:
 def check_positions(given: Iterable[int]) -> Positions:
     """Distinct integers, none below 0, at least one."""
     try:
-        positions = tuple(int(one) for one in given)
-        whole = all(one == number for one, number in zip(given, positions, strict=True))
-    except (TypeError, ValueError):
+        held = tuple(given)
+        positions = tuple(int(one) for one in held)
+        whole = not any(isinstance(one, bool | np.bool_) for one in held) and positions == held
+    except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole or not positions or min(positions) < 0 or len(set(positions)) < len(positions):
         raise ConfigError(f"positions: given {given!r}; must be distinct whole numbers from 0, at least one")

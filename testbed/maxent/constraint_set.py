@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
+from testbed.maxent.checks import exceeds, whole
 from testbed.maxent.constraint import Constraint, Floats, Positions
-from testbed.maxent.dense import DenseGrid
+from testbed.maxent.dense import DenseGrid, check_cells
 from testbed.maxent.faces import bandwidth, complex_rank, faces, junction_tree, maximal, positions_of, shared_faces
 
 if TYPE_CHECKING:
@@ -66,10 +67,11 @@ class ConstraintSet:
     def __init__(
         self, vocab_size: int, length: int, constraints: Iterable[Constraint], allow_disagreement: bool = False
     ) -> None:
-        if vocab_size < 2 or length < 1:
-            raise ConfigError(f"vocab_size, length: given {vocab_size}, {length}; must be at least 2 and 1")
+        vocab_size, length = whole("vocab_size", vocab_size, 2), whole("length", length, 1)
         given = tuple(constraints)
         for number, one in enumerate(given):
+            if not isinstance(one, Constraint):
+                raise ConfigError(f"constraints[{number}]: given a {type(one).__name__}, must be a Constraint")
             if one.vocab_size != vocab_size:
                 raise ConfigError(
                     f"{_name(number, one)}: table of shape {one.table.shape}, but vocab_size is {vocab_size}"
@@ -121,8 +123,7 @@ class ConstraintSet:
     def rank_on(self, support: NDArray[np.bool_] | None) -> int:
         """The rank of the equations for laws on a part of the sequences: by singular values for V^n up to 2^12, else
         `rank`, which it cannot exceed."""
-        cells = self.vocab_size**self.length
-        if support is None or not self.maximal or cells > 2**12:
+        if support is None or not self.maximal or exceeds(self.vocab_size, self.length, 2**12):
             return self.rank
         symbols = np.indices((self.vocab_size,) * self.length).reshape(self.length, -1)[:, support.reshape(-1)]
         rows = []
@@ -188,6 +189,7 @@ class ConstraintSet:
     @cached_property
     def structural_zeros(self) -> NDArray[np.bool_]:
         """(V,) * n: the sequences to which some table gives probability zero."""
+        check_cells(self.vocab_size, self.length)
         support = self.grid.support(self.targets) if self.maximal else None
         shape = (self.vocab_size,) * self.length
         return np.zeros(shape, dtype=np.bool_) if support is None else ~support.reshape(shape)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ResourceError
+from testbed.maxent.checks import exceeds, power
 from testbed.maxent.constraint import Floats, Positions
 
 Layout = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
@@ -21,10 +22,9 @@ MAX_CELLS = 2**24
 
 def check_cells(vocab_size: int, length: int, limit: int = MAX_CELLS, what: str = "a dense law") -> None:
     """Refuse V^n above the limit, before anything is allocated."""
-    cells = vocab_size**length
-    if cells > limit:
+    if exceeds(vocab_size, length, limit):
         raise ResourceError(
-            f"{what} over {vocab_size}^{length} = {cells:.3g} sequences is over the limit of {limit:.3g}"
+            f"{what} over {power(vocab_size, length)} sequences is over the limit of {limit:.3g}"
             f" ({8 * limit / 2**20:.3g} MiB an array); take fewer positions or a banded set"
         )
 

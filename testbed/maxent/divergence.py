@@ -21,6 +21,7 @@ def divergence(p: Floats, q: Floats) -> float:
 
 def token_divergences(p: Floats, q: Floats) -> Floats:
     """(n,): E_p KL(p(x_t | x_<t) || q(x_t | x_<t)) for every token; they add up to KL(p || q) (chain rule), nats.
+    Infinite at the first token at which q excludes a prefix that p has, nan after it.
 
     The mean over t >= T is what a scheme loses per new token behind a true prefix of T tokens.
     """

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from testbed.core import ConfigError
+from testbed.maxent.checks import exceeds
 from testbed.maxent.constraint import Floats
 from testbed.maxent.constraint_set import ConstraintSet
 from testbed.maxent.dense import MAX_CELLS
@@ -23,9 +24,9 @@ HISTORY = 20
 
 def inference_for(constraints: ConstraintSet, *, hard_zeros: bool = True) -> Inference:
     """Dense where V^n fits and the band is no smaller, else by forward-backward."""
-    cells = constraints.vocab_size**constraints.length
-    band = (constraints.length - constraints.bandwidth) * constraints.vocab_size ** (constraints.bandwidth + 1)
-    if cells <= MAX_CELLS and 8 * band >= cells:
+    size = constraints.vocab_size, constraints.length
+    windows, width = constraints.length - constraints.bandwidth, constraints.bandwidth + 1
+    if not exceeds(*size, MAX_CELLS) and 8 * windows * size[0] ** width >= size[0] ** size[1]:
         return DenseInference(constraints, table_support(constraints) if hard_zeros else None)
     return BandInference(constraints, hard_zeros)
 
@@ -42,7 +43,7 @@ def soft(constraints: ConstraintSet, tolerance: float, max_steps: int, l2: float
     """The dual with a penalty: `l2`, or `box`, a number or one table for each constraint of the set.
 
     `residual` is then how far the answer stays from the targets, as it should; the stopping rule is on the gradient.
-    Tables of zeros are no hard zeros here.
+    Tables of zeros are no hard zeros here. Tables within others have neither weight nor box of their own.
     """
     inference = inference_for(constraints, hard_zeros=False)
     widths = _widths(constraints, inference, box)
@@ -62,13 +63,16 @@ def _widths(constraints: ConstraintSet, inference: Inference, box: float | Seque
         if width < 0:
             raise ConfigError(f"box: given {box}, must not be negative")
         return np.full(len(inference.targets), width) if width > 0 else None
-    tables = [np.asarray(table, dtype=np.float64) for table in box]
+    try:
+        tables = [np.asarray(table, dtype=np.float64) for table in box]
+    except (TypeError, ValueError):
+        raise ConfigError("box: needs one number, or a table of each constraint's shape") from None
     if [table.shape for table in tables] != [one.table.shape for one in constraints.constraints]:
         raise ConfigError("box: needs one number, or a table of each constraint's shape")
     chosen = [tables[i] for i in constraints.maximal]
     widths = inference.flatten(chosen)
-    if widths.min() < 0:
-        raise ConfigError(f"box: given a width of {widths.min():g}, none may be negative")
+    if not (np.isfinite(widths).all() and widths.min() >= 0):
+        raise ConfigError(f"box: given the widths {widths.min():g} .. {widths.max():g}; must be finite, not negative")
     return widths
 
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from testbed.core import Config, ConfigError
+from testbed.maxent.checks import whole
 from testbed.maxent.constraint import Constraint, Floats
 from testbed.maxent.constraint_set import ConstraintSet, Disagreement, SolverName
 from testbed.maxent.faces import regime
 from testbed.maxent.families import AnyFamily, Marginals
-from testbed.maxent.law import Law
+from testbed.maxent.law import Law, checked_prefix, checked_tokens, log_of_tokens
 from testbed.maxent.policies import Policy, solve_with_policy
 
 
@@ -84,7 +85,7 @@ class Extension:
 
     def law_of(self, length: int) -> Law:
         """The law of `length` tokens from the tables restricted to them: not a marginal of `law` in general."""
-        if not 1 <= length <= self.length:
+        if whole("length", length, 1) > self.length:
             raise ConfigError(f"length: given {length}, must lie in 1 .. {self.length}")
         kept = []
         for one in self.constraints.constraints:
@@ -97,29 +98,34 @@ class Extension:
         return solve_with_policy(constraints, self.scheme.policy, solver=self.scheme.solver, l2=self.scheme.l2)
 
     @cached_property
-    def _laws(self) -> list[Law]:
-        """The law that gives token t its conditional, t = 0 .. n - 1."""
-        if self.scheme.autoregression == "joint":
-            return [self.law] * self.length
-        return [self.law_of(t + 1) for t in range(self.length)]
+    def _known(self) -> dict[int, Law]:
+        """Laws of fewer tokens that have been asked for."""
+        return {}
+
+    def _law_at(self, t: int) -> Law:
+        """The law that gives token t its conditional."""
+        if self.scheme.autoregression == "joint" or t == self.length - 1:
+            return self.law
+        if t not in self._known:
+            self._known[t] = self.law_of(t + 1)
+        return self._known[t]
 
     def next(self, prefix: tuple[int, ...] | NDArray[np.integer[Any]]) -> Floats:
         """(V,): q(x_t | x_0 .. x_(t-1)) for a prefix of t < n tokens; nan after a prefix of probability zero."""
-        if len(prefix) >= self.length:
-            raise ConfigError(f"prefix: given {len(prefix)} tokens; the extension has {self.length}")
-        return self._laws[len(prefix)].next_token(np.asarray(prefix, dtype=np.int64))
+        read = checked_prefix(prefix, self.length)
+        return self._law_at(len(read)).next_token(read)
 
     def predict(self, tokens: NDArray[np.integer[Any]]) -> Floats:
         """(N, L, V): q(x_t | x_0 .. x_(t-1)) along sequences of L <= n tokens."""
         if self.scheme.autoregression == "joint":
             return self.law.predict(tokens)
-        read = np.asarray(tokens)
-        if read.ndim != 2 or read.shape[1] > self.length:
-            raise ConfigError(f"tokens: need (N, L) with L <= {self.length}, given {read.shape}")
-        return np.stack([self._laws[t].predict(read[:, : t + 1])[:, t] for t in range(read.shape[1])], axis=1)
+        read = checked_tokens(tokens, self.vocab_size, self.length)
+        out = np.empty((*read.shape, self.vocab_size))
+        for t in range(read.shape[1]):
+            out[:, t] = self._law_at(t).predict(read[:, : t + 1])[:, t]
+        return out
 
     def log_probs(self, tokens: NDArray[np.integer[Any]]) -> Floats:
-        """(N, L): ln q(x_t | x_0 .. x_(t-1)), -inf where impossible."""
-        read = np.asarray(tokens, dtype=np.int64)
-        with np.errstate(divide="ignore"):
-            return np.log(np.take_along_axis(self.predict(read), read[..., None], axis=2)[..., 0])
+        """(N, L): ln q(x_t | x_0 .. x_(t-1)), -inf where impossible, and ever after."""
+        read = checked_tokens(tokens, self.vocab_size, self.length)
+        return log_of_tokens(self.predict(read), read)

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from testbed.core import ConfigError, Registry, Tagged, tagged_to_json
+from testbed.maxent.checks import whole
 from testbed.maxent.constraint import Constraint, Floats, Positions
 from testbed.maxent.constraint_set import ConstraintSet
 from testbed.maxent.faces import complex_rank, regime
@@ -54,11 +55,8 @@ class Family(Tagged):
 
     def cliques(self, context_length: int, length: int | None = None) -> tuple[Positions, ...]:
         """The cliques for a model of T tokens, over `length` positions (`length(T)` if left out)."""
-        if context_length < 2:
-            raise ConfigError(f"context_length: given {context_length}, must be at least 2")
-        wanted = self.length(context_length) if length is None else length
-        if wanted < 2:
-            raise ConfigError(f"length: given {length}, must be at least 2")
+        context_length = whole("context_length", context_length, 2)
+        wanted = whole("length", self.length(context_length) if length is None else length, 2)
         return tuple(dict.fromkeys(self._cliques(context_length, wanted)))
 
     def regime(self, context_length: int, length: int | None = None) -> str:
@@ -131,7 +129,8 @@ class Pairs(Family):
         """By formula, so that millions of pairs can be counted: rank 1 + n (V - 1) + pairs (V - 1)^2."""
         if self.prefix:
             return super().size(vocab_size, context_length, length)
-        n = self.length(context_length) if length is None else length
+        context_length, vocab_size = whole("context_length", context_length, 2), whole("vocab_size", vocab_size, 1)
+        n = whole("length", self.length(context_length) if length is None else length, 2)
         pairs = sum(n - lag for lag in range(1, min(self.max_lag or n, n - 1) + 1))
         rank = 1 + n * (vocab_size - 1) + pairs * (vocab_size - 1) ** 2
         return FamilySize(sets=pairs, cells=pairs * vocab_size**2, rank=rank, largest=2, length=n)
@@ -223,7 +222,8 @@ class Symmetrised(ThreeGroups):
     split_right     the third by halves of R: L r1, L r2
     split_left      the third by halves of L: l1 R, l2 R
     split_both      the third by halves of both: four tables
-    two_sided       windows about a central block, to the left and to the right; equals `windows`
+    two_sided       windows about a central block, to the left and to the right; the cliques of `windows` where T - s
+                    divides (n - T) / 2, else cut short at both ends and not at the last alone
     no_third        LM, MR: L and R independent given M
 
     In KL: no_third >= split_both >= split_left, split_right >= both_ways: nested sets of constraints.

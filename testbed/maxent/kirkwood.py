@@ -4,6 +4,7 @@ import numpy as np
 
 from testbed.core import ConfigError
 from testbed.maxent.constraint_set import ConstraintSet
+from testbed.maxent.inference import table_support
 from testbed.maxent.law import DenseLaw, Law
 
 
@@ -11,11 +12,15 @@ def kirkwood_law(constraints: ConstraintSet) -> Law:
     """q(x) proportional to prod_i p_i(x_i) prod_(i,j) p_ij(x_i, x_j) / (p_i(x_i) p_j(x_j)), over the given pairs.
 
     Exact where the pairs form a forest; elsewhere it counts distant dependence twice (Kirkwood 1935). `residual` says
-    by how much its marginals miss the tables. Raises ConfigError for constraints that are not pairs.
+    by how much its marginals miss the tables, and the status is inconsistent where they are no forest. Raises
+    ConfigError for constraints that are not pairs, or none, and InfeasibleError where their zeros leave no sequence.
     """
     for number, one in enumerate(constraints.constraints):
         if len(one.positions) != 2:
             raise ConfigError(f"{constraints.name(number)}: Kirkwood's product takes pairs only")
+    if not constraints.constraints:
+        raise ConfigError("constraints: given none; Kirkwood's product takes pairs")
+    table_support(constraints)
     grid = constraints.grid
     singles: dict[int, np.ndarray] = {}
     tables = []

@@ -1,6 +1,7 @@
 """Laws that solvers return: dense over all V^n sequences, or a chain of kernels where V^n is out of reach."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -19,14 +20,15 @@ Status = Literal["converged", "boundary", "soft", "inconsistent", "not converged
 class Law(ABC):
     """A law of x_0 .. x_(n-1) over V symbols, and how it was found.
 
-    solver             closed, ipf, newton, lbfgs, soft, banded
+    solver             closed, ipf, newton, lbfgs, soft, banded; kirkwood for a product that is not solved for
     iterations         sweeps or steps; 0 in closed form
-    residual           largest error of a constrained marginal
+    residual           largest error of a constrained marginal (of each table, where tables contradict each other)
     duality_gap        |sum_c <lam_c, q_c - mu_c>|, nats: how far the entropy can be from the answer's
-    rank               independent equations, on the support where that is smaller
+    rank               independent equations; ipf and newton count them on the support, where zeros make it smaller
     status             converged; boundary: every law with these marginals has further zeros, found by linear
                        programming, and the multipliers of the full problem are infinite; soft: targets were not to
-                       be met exactly; inconsistent: the tables contradict each other; not converged
+                       be met exactly; inconsistent: the tables contradict each other, or are not met (kirkwood); not
+                       converged
     largest_multiplier max |lam| after the mean of each table is taken off (lam has a gauge freedom)
     trace              residual met in each sweep or step
     multipliers        lam_c by constraint that was solved for, up to that freedom; empty in closed form
@@ -63,14 +65,13 @@ class Law(ABC):
         """(N, L, V): q(x_t | x_0 .. x_(t-1)) along sequences of L <= n tokens; nan after a prefix of probability 0."""
 
     def log_probs(self, tokens: NDArray[np.integer[Any]]) -> Floats:
-        """(N, L): ln q(x_t | x_<t), -inf where impossible; the row's sum is ln q of the sequence."""
-        read = self._checked(tokens)
-        with np.errstate(divide="ignore"):
-            return np.log(np.take_along_axis(self.predict(read), read[..., None], axis=2)[..., 0])
+        """(N, L): ln q(x_t | x_<t), -inf where impossible, and ever after; the row's sum is ln q of the sequence."""
+        read = checked_tokens(tokens, self.vocab_size, self.length)
+        return log_of_tokens(self.predict(read), read)
 
     def next_token(self, prefix: NDArray[np.integer[Any]] | tuple[int, ...]) -> Floats:
         """(V,): q(x_t | prefix of t < n tokens)."""
-        given = np.asarray(prefix, dtype=np.int64).reshape(1, -1)
+        given = checked_prefix(prefix, self.length)[None]
         padded = np.concatenate([given, np.zeros((1, 1), dtype=np.int64)], axis=1)
         return self.predict(padded)[0, -1]
 
@@ -78,15 +79,17 @@ class Law(ABC):
         """The same law with other words on how it was found."""
         return replace(self, **values)
 
-    def _checked(self, tokens: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        read = np.asarray(tokens)
-        if read.ndim != 2 or read.shape[1] > self.length or (read.size and read.dtype.kind not in "ui"):
-            raise ConfigError(
-                f"tokens: need integers of shape (N, L) with L <= {self.length}, given {read.dtype} of {read.shape}"
-            )
-        if read.size and not 0 <= read.min() <= read.max() < self.vocab_size:
-            raise ConfigError(f"tokens: given {read.min()} .. {read.max()}, must lie in 0 .. {self.vocab_size - 1}")
-        return read.astype(np.int64)
+
+def checked_tokens(tokens: NDArray[np.integer[Any]], vocab_size: int, length: int) -> NDArray[np.int64]:
+    """Sequences (N, L) of L <= n tokens, as they are read; ConfigError for others."""
+    read = np.asarray(tokens)
+    if read.ndim != 2 or read.shape[1] > length or (read.size and read.dtype.kind not in "ui"):
+        raise ConfigError(
+            f"tokens: need integers of shape (N, L) with L <= {length}, given {read.dtype} of {read.shape}"
+        )
+    if read.size and not 0 <= read.min() <= read.max() < vocab_size:
+        raise ConfigError(f"tokens: given {read.min()} .. {read.max()}, must lie in 0 .. {vocab_size - 1}")
+    return read.astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,7 +123,7 @@ class DenseLaw(Law):
         return found[::-1]
 
     def predict(self, tokens: NDArray[np.integer[Any]]) -> Floats:
-        read = self._checked(tokens)
+        read = checked_tokens(tokens, self.vocab_size, self.length)
         out = np.empty((*read.shape, self.vocab_size))
         index = np.zeros(len(read), dtype=np.int64)
         for t in range(read.shape[1]):
@@ -190,12 +193,32 @@ class ChainLaw(Law):
         return joint.transpose([sorted(wanted).index(p) for p in wanted])
 
     def predict(self, tokens: NDArray[np.integer[Any]]) -> Floats:
-        read = self._checked(tokens)
+        read = checked_tokens(tokens, self.vocab_size, self.length)
         out = np.empty((*read.shape, self.vocab_size))
+        impossible = np.zeros(len(read), dtype=np.bool_)
         for t in range(read.shape[1]):
             kernel = self.kernels[t]
             out[:, t] = kernel[tuple(read[:, s] for s in range(t - kernel.ndim + 1, t))]
+            out[impossible, t] = np.nan
+            impossible |= out[np.arange(len(read)), t, read[:, t]] == 0
         return out
+
+
+def checked_prefix(prefix: NDArray[np.integer[Any]] | Sequence[int], length: int) -> NDArray[np.int64]:
+    """The prefix of t < n tokens, (t,)."""
+    read = np.asarray(prefix)
+    if read.ndim != 1 or read.size >= length or (read.size and read.dtype.kind not in "ui"):
+        raise ConfigError(
+            f"prefix: given {read.size} tokens, {read.dtype} of shape {read.shape}; must be integers (t,), t < {length}"
+        )
+    return read.astype(np.int64)
+
+
+def log_of_tokens(laws: Floats, tokens: NDArray[np.int64]) -> Floats:
+    """(N, L): ln of laws (N, L, V) read at the tokens; -inf after an impossible one, where they are nan."""
+    chances = np.take_along_axis(laws, tokens[..., None], axis=2)[..., 0]
+    with np.errstate(divide="ignore"):
+        return np.log(np.where(np.isnan(chances), 0.0, chances))
 
 
 def marginal_of(law: Floats, positions: Positions) -> Floats:

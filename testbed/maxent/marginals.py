@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
+from testbed.maxent.checks import whole
 from testbed.maxent.constraint import Floats, Positions, check_positions
 from testbed.maxent.dense import check_cells
 from testbed.maxent.law import marginal_of
@@ -18,11 +19,22 @@ from testbed.maxent.law import marginal_of
 MAX_TABLE_CELLS = 2**24
 
 
+def _law_array(name: str, given: Any) -> Floats:
+    """An array (V,) * n; its sum and signs are checked with every table."""
+    law = np.asarray(given, dtype=np.float64)
+    if law.ndim == 0 or len(set(law.shape)) > 1:
+        raise ConfigError(f"{name}: given the shape {law.shape}; a law of n tokens has n axes of one length, V")
+    return law
+
+
 @dataclass(frozen=True, eq=False)
 class JointMarginals:
     """Exact marginals of a joint law (V,) * n."""
 
     joint: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joint", _law_array("joint", self.joint))
 
     def __call__(self, positions: Positions) -> Floats:
         return marginal_of(self.joint, positions)
@@ -32,7 +44,7 @@ class JointMarginals:
 class WindowMarginals:
     """Marginals of a law of T successive tokens, used at every place: what a model of length T knows (R1).
 
-    block      (V,) * T
+    block      (V,) * T, a law; ConfigError for an array with axes of other lengths
     alignment  positions beyond T are read from the window that ends with the last of them (latest), or that begins
                with the first of them (earliest); the same for a stationary law. Positions within 0 .. T - 1 are read
                where they stand.
@@ -42,6 +54,11 @@ class WindowMarginals:
 
     block: Floats
     alignment: Literal["latest", "earliest"] = "latest"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "block", _law_array("block", self.block))
+        if self.alignment not in ("latest", "earliest"):
+            raise ConfigError(f"alignment: given {self.alignment!r}; known: latest, earliest")
 
     def __call__(self, positions: Positions) -> Floats:
         wanted = check_positions(positions)
@@ -90,16 +107,18 @@ class CountMarginals:
     pooled: bool = True
 
     def __post_init__(self) -> None:
+        vocab_size = whole("vocab_size", self.vocab_size, 1)
         tokens = np.atleast_2d(np.asarray(self.tokens))
         if tokens.ndim != 2 or tokens.dtype.kind not in "ui" or tokens.size == 0:
             raise ConfigError(f"tokens: need integers of shape (N, L), given {tokens.dtype} of shape {tokens.shape}")
-        if tokens.min() < 0 or tokens.max() >= self.vocab_size:
-            raise ConfigError(f"tokens: given {tokens.min()} .. {tokens.max()}, must lie in 0 .. {self.vocab_size - 1}")
-        length = tokens.shape[1] if self.length is None else self.length
-        if not 1 <= length <= tokens.shape[1]:
+        if tokens.min() < 0 or tokens.max() >= vocab_size:
+            raise ConfigError(f"tokens: given {tokens.min()} .. {tokens.max()}, must lie in 0 .. {vocab_size - 1}")
+        length = tokens.shape[1] if self.length is None else whole("length", self.length, 1)
+        if length > tokens.shape[1]:
             raise ConfigError(f"length: given {length}; sequences have {tokens.shape[1]} tokens")
         object.__setattr__(self, "tokens", tokens)
         object.__setattr__(self, "length", length)
+        object.__setattr__(self, "vocab_size", vocab_size)
 
     @property
     def n_stretches(self) -> int:
@@ -117,7 +136,8 @@ class CountMarginals:
         starts = self.tokens.shape[1] - self.length + 1 if self.pooled else 1
         index = np.zeros((self.tokens.shape[0], starts), dtype=np.int64)
         for p in wanted:
-            index = index * self.vocab_size + self.tokens[:, p : p + starts]
+            index *= self.vocab_size
+            index += self.tokens[:, p : p + starts].astype(np.int64)  # unsigned 64-bit ones would make it a float
         counts = np.bincount(index.reshape(-1), minlength=self.vocab_size ** len(wanted))
         return counts.reshape((self.vocab_size,) * len(wanted)) / self.n_stretches
 
@@ -135,6 +155,8 @@ def model_block_law(
     Raises ConfigError, naming the context, where the probabilities are negative or do not sum to one within 1e-6 (a
     model's single precision), and divides by their sum.
     """
+    vocab_size, context_length = whole("vocab_size", vocab_size, 1), whole("context_length", context_length, 1)
+    rows = whole("rows", rows, 1)
     check_cells(vocab_size, context_length, what="the law of a model's tokens")
     joint = np.ones(1)
     for t in range(context_length):

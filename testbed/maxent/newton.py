@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ResourceError
+from testbed.maxent.checks import exceeds
 from testbed.maxent.constraint import Floats, Positions
 from testbed.maxent.constraint_set import ConstraintSet
 from testbed.maxent.inference import DenseInference, table_support
@@ -22,7 +23,7 @@ MAX_FEATURE_ENTRIES = 2**26
 
 def fits_newton(constraints: ConstraintSet) -> bool:
     """Whether the feature matrix has a reasonable size."""
-    return constraints.vocab_size**constraints.length * constraints.rank <= MAX_FEATURE_ENTRIES
+    return not exceeds(constraints.vocab_size, constraints.length, MAX_FEATURE_ENTRIES // constraints.rank)
 
 
 def newton(

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from testbed.core import ConfigError
+from testbed.maxent.checks import whole
 from testbed.maxent.constraint import Floats, Positions, check_positions
 from testbed.maxent.dense import check_cells
-from testbed.maxent.errors import NotConvergedError
+from testbed.maxent.errors import InfeasibleError, NotConvergedError
 from testbed.maxent.law import DenseLaw, Law
 
 MAX_ONE_WAY_CELLS = 2**12
@@ -46,8 +47,10 @@ class Conditional:
 def one_way_law(vocab_size: int, length: int, conditionals: Iterable[Conditional], tolerance: float = 1e-10) -> Law:
     """The law of largest entropy with these conditionals, by Newton's method on the dual; V^n up to 2^12.
 
-    `residual` is the largest |q(a, b) - c(a | b) q(b)|. Raises NotConvergedError where it stays above the tolerance.
+    `residual` is the largest |q(a, b) - c(a | b) q(b)|. Raises NotConvergedError where it stays above the tolerance,
+    InfeasibleError where zeros of the conditionals exclude every sequence.
     """
+    vocab_size, length = whole("vocab_size", vocab_size, 2), whole("length", length, 1)
     check_cells(vocab_size, length, MAX_ONE_WAY_CELLS, "the law under one-way conditionals")
     symbols = np.indices((vocab_size,) * length).reshape(length, -1)
     possible = np.ones(symbols.shape[1], dtype=np.bool_)
@@ -65,7 +68,9 @@ def one_way_law(vocab_size: int, length: int, conditionals: Iterable[Conditional
             )
             hit = context & np.all([symbols[p] == v for p, v in zip(one.targets, values, strict=False)], axis=0)
             features.append(hit - one.table[values] * context)
-    matrix = np.array(features, dtype=np.float64).reshape(len(features), -1).T[possible]
+    if not possible.any():
+        raise InfeasibleError("one_way_law: the zeros of the conditionals exclude every sequence; no law has them")
+    matrix = np.array(features, dtype=np.float64).reshape(len(features), symbols.shape[1]).T[possible]
     parameters = np.zeros(matrix.shape[1])
     law, value = _law_and_dual(matrix, parameters)
     steps = 0

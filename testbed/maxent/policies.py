@@ -3,7 +3,7 @@
 autoregressive  the first table, then every table's conditional given what it shares with those before: always a law
                 (sequences that reach a context of which the next table knows nothing are left out)
 backward        the same from the last table
-reconciled      every separator replaced by the normalised geometric mean of its two tables; symmetric
+reconciled      every separator replaced by the geometric mean of what all tables that have it say; symmetric
 soft            the soft dual with weight l2
 ipf             proportional fitting, which ends in a cycle: the law of the table it met last, and depends on the order
 
@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError, did_you_mean
+from testbed.maxent.checks import whole
 from testbed.maxent.closed_form import closed_form_law, law_of_log_tables, log_conditionals
 from testbed.maxent.constraint import Floats
 from testbed.maxent.constraint_set import AGREEMENT, ConstraintSet, SolverName
 from testbed.maxent.law import Law
+from testbed.maxent.solve import with_every_residual
 
 Policy = Literal["autoregressive", "backward", "reconciled", "soft", "ipf"]
 POLICIES: tuple[str, ...] = get_args(Policy)
@@ -37,7 +39,7 @@ def solve_with_policy(
     """
     if policy not in POLICIES:
         raise ConfigError(f"policy: given {policy!r}; {did_you_mean(str(policy), POLICIES)}")
-    if policy == "soft":
+    if policy == "soft" or solver == "soft":
         return constraints.solve("soft", l2=l2)
     if constraints.disagreement <= AGREEMENT:
         return constraints.solve(solver)
@@ -54,32 +56,33 @@ def solve_with_policy(
             constraints.vocab_size, constraints.length, constraints.constraints[::-1], allow_disagreement=True
         )
     law = _reconciled(constraints) if policy == "reconciled" else closed_form_law(constraints)
-    return law.with_report(status="inconsistent")
+    return with_every_residual(constraints, law).with_report(status="inconsistent")
 
 
 def _reconciled(constraints: ConstraintSet) -> Law:
-    """q proportional to prod_C mu_C / prod_S sqrt(mu_S mu_S'), with the two tables' own laws of each separator.
+    """q proportional to prod_C mu_C / prod_S m_S, with m_S the geometric mean of all tables' own laws of separator S.
 
-    For two tables that is their rescaling to the normalised geometric mean of the separators.
+    For two tables that is their rescaling to the normalised geometric mean of the separators. Which table is whose
+    neighbour in the junction tree does not matter, since separators are the same in all of them.
     """
     assert constraints.junction_tree is not None
     tables = dict(zip(constraints.maximal, log_conditionals(constraints), strict=True))
-    for parent, child, separator in constraints.junction_tree:
+    for _, child, separator in constraints.junction_tree:
         if separator:
-            own, other = (constraints.constraints[i].marginal(separator) for i in (child, parent))
-            positions = constraints.cliques[child]
-            shape = [constraints.vocab_size if p in separator else 1 for p in positions]
+            holders = [i for i in constraints.maximal if set(separator) <= set(constraints.cliques[i])]
+            laws = np.array([constraints.constraints[i].marginal(separator) for i in holders])
+            own = constraints.constraints[child].marginal(separator)
+            shape = [constraints.vocab_size if p in separator else 1 for p in constraints.cliques[child]]
             with np.errstate(divide="ignore", invalid="ignore"):
-                half = np.where((own > 0) & (other > 0), (np.log(own) - np.log(other)) / 2, 0.0)
-            tables[child] = tables[child] + half.reshape(shape)
+                change = np.where((laws > 0).all(axis=0), np.log(own) - np.log(laws).mean(axis=0), 0.0)
+            tables[child] = tables[child] + change.reshape(shape)
     return law_of_log_tables(constraints, [tables[i] for i in constraints.maximal])
 
 
 def count_boxes(constraints: ConstraintSet, n: int) -> list[Floats]:
     """Half-widths for `solve("soft", box=...)` with tables counted in n independent sequences: one standard error of
     each cell, sqrt(mu (1 - mu) / n), and at least 1 / n, so that no cell is held to zero."""
-    if n < 1:
-        raise ConfigError(f"n: given {n}, must be at least 1")
+    n = whole("n", n, 1)
     return [np.maximum(np.sqrt(one.table * (1 - one.table) / n), 1 / n) for one in constraints.constraints]
 
 

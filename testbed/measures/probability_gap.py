@@ -11,6 +11,7 @@ the two likeliest or the ratio max / min grows on average, that the growth is st
 different m are not conditionals of one joint law, none of them is a theorem: measure (`gap_of_laws`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -70,6 +71,8 @@ def gap_statistics(block: Floats) -> GapStatistics:
 
     Raises ConfigError for an array that is no law.
     """
+    if np.iscomplexobj(block):
+        raise ConfigError("block: given complex numbers; must be probabilities")
     law = np.asarray(block, dtype=np.float64)
     if law.ndim == 0 or len(set(law.shape)) != 1 or law.shape[0] < 2:
         raise ConfigError(f"block: given the shape {law.shape}; must be (V,) * (M + 1) with V >= 2")
@@ -94,7 +97,11 @@ def gap_of_laws(weights: Sequence[Floats], laws: Sequence[Floats]) -> GapStatist
 
     weights  weights[m] (V^m,): probability of each context, the oldest token most significant
     laws     laws[m] (V^m, V); rows of contexts of probability zero are not read
+
+    Raises ConfigError for arrays of other shapes, weights that are none, and rows that are no law within 1e-6 (a
+    model's single precision).
     """
+    weights, laws = _checked_laws(weights, laws)
     rows = []
     shorter = None
     for mass, table in zip(weights, laws, strict=True):
@@ -105,6 +112,26 @@ def gap_of_laws(weights: Sequence[Floats], laws: Sequence[Floats]) -> GapStatist
         rows.append(_row(mass[seen] / mass.sum(), table[seen], ordered[seen], gaps[seen], change[seen]))
         shorter = gaps
     return GapStatistics(**{name: np.array([row[name] for row in rows]) for name in rows[0]})
+
+
+def _checked_laws(weights: Sequence[Floats], laws: Sequence[Floats]) -> tuple[list[Floats], list[Floats]]:
+    masses, tables = ([np.asarray(one, dtype=np.float64) for one in given] for given in (weights, laws))
+    if not masses or len(masses) != len(tables):
+        raise ConfigError(f"weights, laws: given {len(masses)} and {len(tables)} arrays; need one each for m = 0 .. M")
+    vocab_size = tables[0].shape[-1] if tables[0].ndim == 2 else 0
+    for m, (mass, table) in enumerate(zip(masses, tables, strict=True)):
+        if vocab_size < 2 or mass.shape != (vocab_size**m,) or table.shape != (vocab_size**m, vocab_size):
+            raise ConfigError(
+                f"weights[{m}], laws[{m}]: given the shapes {mass.shape} and {table.shape}; must be (V^{m},) and"
+                f" (V^{m}, V), V >= 2"
+            )
+        if not (np.isfinite(mass).all() and mass.min() >= 0 and mass.sum() > 0):
+            raise ConfigError(f"weights[{m}]: must be finite, not negative, and not all zero")
+        seen = table[mass > 0]
+        wrong = ~((np.abs(seen.sum(axis=1) - 1) <= 1e-6) & (seen.min(axis=1) >= 0))
+        if wrong.any():
+            raise ConfigError(f"laws[{m}]: the row {seen[np.argmax(wrong)]} is no law")
+    return masses, tables
 
 
 def _row(weights: Floats, laws: Floats, ordered: Floats, gaps: Floats, change: Floats) -> dict[str, Any]:
@@ -162,7 +189,7 @@ def check_size(vocab_size: int, max_context: int) -> None:
     """Refuse negative lengths, and V^(M + 1) above the limit."""
     if max_context < 0:
         raise ConfigError(f"max_context: given {max_context}, must be at least 0")
-    if vocab_size ** (max_context + 1) > MAX_CELLS:
+    if max_context > math.log(MAX_CELLS, 2) or vocab_size ** (max_context + 1) > MAX_CELLS:  # V >= 2
         raise ResourceError(
             f"max_context: {vocab_size}^{max_context + 1} contexts and tokens are over the limit of {MAX_CELLS}"
         )
@@ -173,6 +200,8 @@ def counterexample(block: Floats, statistic: Literal["margin", "ratio"]) -> tupl
 
     The margin and the mean ratio need not grow with the context, though the gap must: this finds where.
     """
+    if statistic not in ("margin", "ratio"):
+        raise ConfigError(f"statistic: given {statistic!r}; known: margin, ratio")
     values: Floats = getattr(gap_statistics(block), statistic)
     with np.errstate(invalid="ignore"):
         falls = np.flatnonzero(np.diff(values) < -FALL)

@@ -64,13 +64,20 @@ def sampled_gap(
     Raises ConfigError for tokens out of range or sequences too short, ResourceError where V^(M + 1) is over 2^24.
     """
     read = np.asarray(tokens)
+    numbers = (("vocab_size", vocab_size, 2), ("max_context", max_context, 0), ("resamples", resamples, 0))
+    for name, value, least in numbers:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ConfigError(f"{name}: given {value!r}, must be a whole number, at least {least}")
+    vocab_size, max_context = int(vocab_size), int(max_context)
     check_size(vocab_size, max_context)
     if read.ndim != 2 or read.dtype.kind not in "ui" or read.shape[1] <= max_context or len(read) < 2:
         raise ConfigError(
-            f"tokens: need integers (N, L) with N >= 2 and L > max_context = {max_context}, given {read.shape}"
+            f"tokens: need integers (N, L) with N >= 2 and L > max_context = {max_context}, given {read.dtype} of"
+            f" shape {read.shape}"
         )
     if read.min() < 0 or read.max() >= vocab_size:
         raise ConfigError(f"tokens: given {read.min()} .. {read.max()}, must lie in 0 .. {vocab_size - 1}")
+    read = read.astype(np.int64)  # unsigned 64-bit ones would make it a float
     stretches = np.zeros((len(read), read.shape[1] - max_context), dtype=np.int64)
     for place in range(max_context + 1):
         stretches = stretches * vocab_size + read[:, place : place + stretches.shape[1]]

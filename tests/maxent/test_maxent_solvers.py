@@ -249,10 +249,10 @@ def test_reports():
         ({"solver": "ipf", "l2": 0.1}, "belong to the solver soft"),
         ({"solver": "soft"}, "needs one of them"),
         ({"solver": "soft", "l2": 0.1, "box": 0.1}, "needs one of them"),
-        ({"solver": "soft", "box": -1.0}, "must not be negative"),
+        ({"solver": "soft", "box": -1.0}, "box: given -1.0, .* at least 0"),
         ({"solver": "soft", "box": [np.ones((2, 2))]}, "a table of each constraint's shape"),
-        ({"tolerance": 0.0}, "must be positive"),
-        ({"max_iterations": 0}, "must be positive"),
+        ({"tolerance": 0.0}, "tolerance: given 0.0, .* above 0"),
+        ({"max_iterations": 0}, "max_iterations: given 0, .* at least 1"),
     ],
 )
 def test_bad_requests(arguments, said):

@@ -118,7 +118,7 @@ def band_marginals(factors, vocab_size, index, pattern, window, offset, forward,
 
 
 @njit(cache=True, boundscheck=False, error_model="numpy")
-def fit_window(law, factor, row, targets, multipliers, table):
+def fit_window(law, factor, row, targets, multipliers, table, tolerance):
     """Scale one window's law and factor so that one clique has its target; returns the error met, inf if no mass."""
     n_cells = targets.shape[0]
     table[:n_cells] = 0.0
@@ -131,7 +131,9 @@ def fit_window(law, factor, row, targets, multipliers, table):
         if target == 0.0:
             table[cell] = 0.0
         elif found == 0.0:
-            return np.inf
+            if target > tolerance:
+                return np.inf
+            table[cell] = 0.0  # a tiny target whose mass has underflowed
         else:
             table[cell] = np.log(target / found)
             multipliers[cell] += table[cell]
@@ -163,7 +165,7 @@ def fit_band(
     """Sweeps of proportional fitting, forwards and back, with the messages kept up to date on the way.
 
     Cliques of window k are first_clique[k] .. first_clique[k + 1] - 1. Returns the sweeps made, and a clique without
-    mass where its target is positive, or -1.
+    mass where its target is above `tolerance`, or -1.
     """
     n_windows = factors.shape[0]
     law, table = np.empty(factors.shape[1]), np.empty(factors.shape[1])
@@ -175,7 +177,8 @@ def fit_band(
             window_law(forward[k], factors[k], backward[k + 1], vocab_size, law)
             for c in range(first_clique[k], first_clique[k + 1]):
                 part = slice(offset[c], offset[c + 1])
-                error = fit_window(law, factors[k], index[pattern[c]], targets[part], multipliers[part], table)
+                row = index[pattern[c]]
+                error = fit_window(law, factors[k], row, targets[part], multipliers[part], table, tolerance)
                 if error == np.inf:
                     return sweep, c
                 worst = max(worst, error)

@@ -78,8 +78,8 @@ def fit_sweeps(
 
     residuals[s]  largest error that sweep s met before each of its updates
     multipliers   sum of the logarithms of all factors
-    Returns the sweeps made, and the number of a table whose target is positive where the law has no mass, or -1. Stops
-    after a sweep that met no error above `tolerance`.
+    Returns the sweeps made, and the number of a table whose target is above `tolerance` where the law has no mass, or
+    -1. Stops after a sweep that met no error above `tolerance`.
     """
     n_tables = n_high.shape[0]
     marginal(law, high[0], low[0], n_high[0], n_low[0], sums, marginals[offset[0] : offset[1]])
@@ -92,7 +92,9 @@ def fit_sweeps(
                 if target == 0.0:  # such cells are outside the support
                     marginals[cell] = 0.0
                 elif found == 0.0:
-                    return sweep, c
+                    if target > tolerance:
+                        return sweep, c
+                    marginals[cell] = 1.0  # a tiny target whose mass has underflowed
                 else:
                     marginals[cell] = target / found
                     multipliers[cell] += np.log(target / found)
