@@ -1,0 +1,104 @@
+"""From records to verdicts: the numbers of the claims, the checks they rest on, and what stands beside them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from testbed.runs import Record
+from testbed.studies.judge import judge
+from testbed.studies.multipliers.cases import OUTCOMES, SOLVERS, all_pairs
+from testbed.studies.multipliers.claims import claims
+from testbed.studies.multipliers.data import Data, gather
+from testbed.studies.multipliers.evidence import CONVERGED, IPF, ROUNDING, evidence
+from testbed.studies.study import Check, Judgement
+
+if TYPE_CHECKING:
+    from testbed.studies.multipliers.study import Multipliers
+
+GOLDEN_ENTROPY = 4.226250132444
+"""H(q*) of all pairs of the Dirichlet(1) law over V = 3, n = 4 of seed 0 (the specification, section 5)."""
+
+
+def judgement(study: "Multipliers", records: Sequence[Record]) -> Judgement:
+    """Verdicts on all claims; undecided throughout if a check fails."""
+    data = gather(study, records)
+    if data is None:
+        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+    found = checks(study, data)
+    failed = next((check for check in found if not check.passed), None)
+    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    numbers = evidence(study, data)
+    pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
+    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+
+
+def checks(study: "Multipliers", data: Data) -> tuple[Check, ...]:
+    """What must be true whatever the claims."""
+    return (_golden(), _slack(study, data), _entropies(study, data), _controls(study, data))
+
+
+def _golden() -> Check:
+    law = np.random.default_rng(0).dirichlet(np.ones(81)).reshape((3,) * 4)
+    found = {solver: all_pairs(law).solve(solver).entropy for solver in SOLVERS}
+    error = max(abs(one - GOLDEN_ENTROPY) for one in found.values())
+    return Check("every solver gives the golden entropy", error < 1e-7, f"largest error {error:.1e} nats")
+
+
+def _slack(study: "Multipliers", data: Data) -> Check:
+    error = float(np.abs(data.arms["edge"]["slack"] - np.array(study.edge.slacks)).max())
+    return Check(
+        "the linear program finds the slack that was dialled, and all pair tables are positive",
+        error < 1e-9 and bool((data.arms["edge"]["least_table"] > 0).all()),
+        f"largest error {error:.1e}, least entry {data.arms['edge']['least_table'].min():.3f}",
+    )
+
+
+def _entropies(study: "Multipliers", data: Data) -> Check:
+    """Solvers that converged agree: D - H = <lam, q_c - mu_c> bounds the difference."""
+    worst = 0.0
+    for name in (*(one.label for one in study.interior), "edge"):
+        arm = data.arms[name]
+        kept = arm["outcome"] == CONVERGED
+        high = np.where(kept, arm["entropy"], -np.inf).max(axis=-1)
+        low = np.where(kept, arm["entropy"], np.inf).min(axis=-1)
+        spread = (high - low)[kept.sum(axis=-1) > 1]
+        worst = max(worst, float(spread.max(initial=0.0)))
+    return Check("solvers that converged agree on the entropy", worst < 1e-5, f"largest difference {worst:.1e} nats")
+
+
+def _controls(study: "Multipliers", data: Data) -> Check:
+    """Where the claims' numbers must come out the other way."""
+    chain, edge = data.arms["chain"], data.arms["edge"]
+    inside = np.array(study.edge.slacks) > 0
+    more = bool((chain["first"][:, 1] > 1e6 * ROUNDING).all())
+    fitted = bool((edge["outcome"][:, inside, IPF] == CONVERGED).all())
+    return Check(
+        "the numbers see the other side: all pairs take more than a sweep, and inside the boundary fitting converges",
+        more and fitted,
+        f"least residual of all pairs after a sweep {chain['first'][:, 1].min():.1e}",
+    )
+
+
+def notes(study: "Multipliers", data: Data) -> tuple[str, ...]:
+    """What a reader should know beside the verdicts."""
+    edge, slacks = data.arms["edge"], study.edge.slacks
+    boundary = slacks.index(0.0)
+    said = []
+    for i, solver in enumerate((*SOLVERS, "auto")):
+        codes, counts = np.unique(edge["outcome"][:, boundary, i].astype(int), return_counts=True)
+        largest = float(np.median(edge["multiplier"][:, boundary, i]))
+        words = ", ".join(f"{OUTCOMES[code]} {n} times" for code, n in zip(codes, counts, strict=True))
+        said.append(f"{solver}: {words}, median largest multiplier {largest:.1f}")
+    sweeps = []
+    for one in study.interior:
+        arm = data.arms[one.label]["iterations"]
+        by_law = ["/".join(f"{value:.0f}" for value in np.median(arm[:, i], axis=0)) for i in range(arm.shape[1])]
+        sweeps.append(f"{one.label}: {', '.join(by_law)}")
+    return (
+        f"{study.replicates} streams of random numbers, each with a law of its own at every size and concentration and"
+        " on the boundary.",
+        f"On the boundary, {'; '.join(said)}. A law that meets its targets within the tolerance has then been found,"
+        " with multipliers that would grow on at a smaller tolerance.",
+        f"Median iterations of {'/'.join(SOLVERS)}, by concentration from most to least even: {'; '.join(sweeps)}.",
+    )
