@@ -135,7 +135,7 @@ def entropy(
     dtype: str = typer.Option("uint16", "--dtype", metavar="TYPE", help="of a .bin file: uint8, 16, 32 or 64"),
     unit: str = typer.Option("bytes", "--unit", metavar="UNIT", help="of a text: bytes or characters"),
     array: str | None = typer.Option(None, "--array", metavar="NAME", help="of a .npz file, if not tokens"),
-    vocab_size: int | None = typer.Option(None, "--vocab-size", min=1, metavar="V", help="if not the largest token + 1"),
+    vocab_size: int | None = typer.Option(None, "--vocab-size", min=1, metavar="V", help="if not largest token + 1"),
     interval: str = typer.Option("jackknife", "--interval", metavar="KIND", help="jackknife, bootstrap or none"),
     blocks: int = typer.Option(20, "--blocks", min=2, metavar="B", help="blocks that the intervals rest on"),
     figure: Path | None = typer.Option(None, "--figure", metavar="FILE", help="draw h_k into a .pdf or .png file"),

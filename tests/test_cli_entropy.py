@@ -128,3 +128,11 @@ def test_errors_are_lines_that_name_what_is_wrong(answer, arguments, said) -> No
     assert (done.status, done.out) == (2, "")
     assert said in done.err
     assert all(line.startswith("testbed: ") for line in done.err.splitlines())
+
+
+@pytest.mark.parametrize("shape, order", [((25,), 5), ((20,), 0), ((4, 7), 2), ((60, 1), 0), ((400,), 8)])
+def test_short_files_are_asked_for_what_they_can_say(answer, tmp_path, shape, order) -> None:
+    np.save(tmp_path / "short.npy", np.random.default_rng(0).integers(0, 2, shape, dtype=np.uint8))
+    done = answer("entropy", "short.npy")
+    assert (done.status, done.err) == (0, "")
+    assert f"{order + 1}-grams and all shorter ones" in done.out
