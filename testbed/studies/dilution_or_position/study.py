@@ -1,0 +1,161 @@
+"""The study `dilution_or_position`: by how much do many keys and far positions each cost a model beyond its length?
+
+Claim C7 of Li et al. 2025 (2501.08570): attention score dilution, not insufficient training, is the main obstacle to
+long context. Both are set by hand. Of a sequence of n tokens either all are shown or m of them, those included that
+the answer rests on; and they stand either at their true positions or at positions of a training window (`places`). The
+four corners give each factor's Shapley value of the excess KL and the interaction (`shapley`). The reference is the
+exact Bayes law, which on the recall source is the same at all corners; a check holds it so.
+
+Members are trained on whole sequences of m tokens alone. On the averaging source, where the best attention is uniform,
+C7 must fail: nothing can be diluted there. A lag copy (T8) is no control here: its answer rests on the order of the
+tokens, so neither may sites be left out at random nor may several share a place.
+
+What was fixed when. Claims, corners and the rule for interactions come from the specification. Sources, sizes, steps
+and margins were settled on replicates 0 to 2 and 900 to 907. A run with replicates 100 to 107 left claims undecided
+that a few more would decide, and learning rates at the edge of their grid; verdicts come from replicates 200 on, more
+of them, with a wider grid and nothing else changed. How large dilution is depends on how sharp training made the heads,
+so steps are few and the same for all arms of a task, but for drawn positions, which need more; rates are tuned alike.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from testbed.core import ConfigError
+from testbed.models import ModelConfig
+from testbed.runs import Cell, MeasureContext, Record
+from testbed.studies.dilution_or_position.claims import claims
+from testbed.studies.dilution_or_position.config import Arm, Budget, Change, Role, Task, Tuning, check_names
+from testbed.studies.dilution_or_position.grid import Probe, changes_of, member_cells, tuned_learning_rate
+from testbed.studies.dilution_or_position.places import groups_of, needed_sites
+from testbed.studies.judge import Claim, World
+from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.training import EvaluationConfig, OptimiserConfig
+from testbed.training.member import TrainedMember
+
+
+@study("dilution_or_position")
+class DilutionOrPosition(Study):
+    """Does a longer context fail by its many keys (dilution) or by its far positions?
+
+    Each is set without the other, on trained transformers: m or n keys are shown, at positions of a training window or
+    at true ones. Shapley values share what n tokens cost beyond m; the reference is the exact Bayes law.
+    """
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Dilution or position shift"
+    papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
+    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
+
+    tasks: tuple[Task, ...] = Field(min_length=1, description="sources, with the arms that are trained on each")
+    arms: tuple[Arm, ...] = Field(min_length=1, description="transformers as they are trained")
+    changes: tuple[Change, ...] = Field((), description="test-time methods, tried on the trained members")
+    ratios: tuple[int, ...] = Field((1, 4, 16), min_length=2, description="lengths in units of m; the first is 1")
+    n_seeds: int = Field(8, ge=2, description="replicates: each has its own initial weights, training and test tokens")
+    first_seed: int = Field(0, ge=0, lt=500_000, description="number of the first replicate: other weights and tokens")
+    model: ModelConfig = Field(ModelConfig(), description="the transformer; its methods are those of the arm")
+    optimiser: OptimiserConfig = Field(OptimiserConfig(), description="its steps and learning rate are set elsewhere")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="scoring during training")
+    tuning: Tuning = Field(Tuning(), description="how the learning rate of each arm is chosen")
+    gate: float = Field(0.05, gt=0, lt=1, description="learnt: excess at n = m below this share of the no-context KL")
+    margin: float = Field(gt=0, description="smallest effect that matters, nats")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
+    out_of_range: tuple[str, ...] = Field(("rope",), description="arms whose positions go out of range")
+    begin_seen: str = Field("nope", description="the arm without positions that sees the begin symbol")
+    begin_hidden: str = Field("nope_no_begin", description="the arm without positions from which it is hidden")
+    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
+    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ratios[0] != 1 or list(self.ratios) != sorted(set(self.ratios)):
+            raise ValueError(f"ratios: given {self.ratios}, must rise from 1")
+        check_names(self.tasks, self.arms, self.changes, self.ratios)
+        if not self.of_role("recall"):
+            raise ConfigError("tasks: none has the role recall, on which the claims rest")
+        return self
+
+    @property
+    def n_replicates(self) -> int:
+        return self.n_seeds
+
+    @property
+    def seeds(self) -> range:
+        """Numbers of the replicates; number i is the seed of its weights and of its tokens."""
+        return range(self.first_seed, self.first_seed + self.n_seeds)
+
+    def of_role(self, role: Role) -> tuple[Task, ...]:
+        """The tasks of a role."""
+        return tuple(task for task in self.tasks if task.role == role)
+
+    def arm(self, name: str) -> Arm:
+        """The arm of this name."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise ConfigError(f"arms: there is none called {name}")
+
+    def arms_of(self, task: Task) -> tuple[Arm, ...]:
+        """The arms that are trained on a task."""
+        return tuple(self.arm(name) for name in task.arms)
+
+    def draws_positions(self, arm: Arm) -> bool:
+        """Whether the arm trains at drawn positions."""
+        return any(one.training_positions(4, 0) is not None for one in arm.methods)
+
+    def prepare(self) -> None:
+        """Build every model with every change and the places of some sequences, so that what cannot be is refused."""
+        import numpy as np
+
+        for arm in self.arms:
+            for change, methods in changes_of(self, arm):
+                try:
+                    self.model.replace(methods=methods)
+                except ConfigError as error:
+                    raise ConfigError(f"changes: {change} on {arm.name}: {error}") from None
+        for task in self.tasks:
+            m, tokens = task.train_length, task.source.sample(2, task.train_length)
+            try:
+                groups_of(needed_sites(task.source, tokens), m, m, np.random.default_rng(0))
+            except ConfigError as error:
+                raise ConfigError(f"tasks: {task.name}: {error}") from None
+
+    def claims(self) -> tuple[Claim, ...]:
+        return claims(self)
+
+    def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
+        """The tuning first; once an arm's rate is tuned on a task, its members."""
+        cells: list[Cell] = []
+        for task in self.tasks:
+            for arm in self.arms_of(task):
+                rate, tuning = tuned_learning_rate(self, task, arm, finished)
+                cells += tuning
+                if rate is not None:
+                    cells += member_cells(self, task, arm, rate)
+        return cells
+
+    def measure(
+        self, cells: list[Cell], members: Mapping[str, TrainedMember], context: MeasureContext
+    ) -> Iterator[Record]:
+        from testbed.studies.dilution_or_position.measure import member_record
+
+        for cell in cells:
+            assert isinstance(cell.probe, Probe)
+            assert cell.training is not None
+            yield member_record(cell, cell.probe, members[cell.training.training_key], context)
+
+    def judge(self, records: Sequence[Record]) -> Judgement:
+        from testbed.studies.dilution_or_position.judgement import judgement
+
+        return judgement(self, records)
+
+    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
+        from testbed.studies.dilution_or_position.figures import figures
+
+        return figures(self, records)
+
+    def worlds(self) -> list[World]:
+        from testbed.studies.dilution_or_position.worlds import worlds
+
+        return worlds(self)
