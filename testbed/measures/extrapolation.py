@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from testbed.core import ConfigError
-from testbed.measures.attention import calibrate
+from testbed.measures.attention import AttentionRows, attention_rows, calibrate
 from testbed.measures.places import spread_places
-from testbed.models.transformer import Transformer
+from testbed.models.transformer import Calibrated, Transformer
 from testbed.sources.source import Source
 from testbed.training.batches import with_begin
 from testbed.training.ensemble import log_sequence_laws
@@ -46,21 +46,53 @@ def log_laws_at(
         raise ConfigError(f"judged: need some of tokens {tokens.shape}, given {int(judged.sum())} of {judged.shape}")
     if not member.spec.model.causal and judged[:, :-1].any():
         raise ConfigError("judged: a bidirectional model sees every token but the last; judge that alone")
+    model, weights, calibrated, where = _ready(member, methods, calibration_tokens, device)
+    with torch.no_grad():
+        return log_sequence_laws(model, weights, tokens, judged, where, chunk, calibrated)
+
+
+def last_attention_rows(
+    member: TrainedMember,
+    tokens: NDArray[Any],
+    methods: Iterable[Any] | None = None,
+    keys: NDArray[np.bool_] | None = None,
+    calibration_tokens: NDArray[Any] | None = None,
+    device: str = "cpu",
+) -> AttentionRows:
+    """Attention of the place that predicts the last token of sequences (N, L), which sees L keys: one row a head.
+
+    methods, calibration_tokens    as for `log_laws_at`
+    keys                           (N, L) bool, tokens whose weight is `key_mass`; the last is predicted, never a key
+    """
+    model, weights, calibrated, where = _ready(member, methods, calibration_tokens, device)
+    window = torch.from_numpy(tokens[:, :-1].astype(np.int64)).to(where)
+    asked = None
+    if keys is not None:
+        if keys.shape != tokens.shape or keys[:, -1].any():
+            raise ConfigError(f"keys: given {keys.shape}, need {tokens.shape} without the last token, which is no key")
+        asked = torch.nn.functional.pad(torch.from_numpy(keys[:, :-1]), (1, 0))[None].to(where)  # begin symbol first
+    queries = torch.tensor([tokens.shape[1] - 1])
+    return attention_rows(model, weights, with_begin(window[None], model.begin), queries, asked, (), calibrated)
+
+
+def _ready(
+    member: TrainedMember, methods: Iterable[Any] | None, calibration_tokens: NDArray[Any] | None, device: str
+) -> tuple[Transformer, dict[str, torch.Tensor], Calibrated | None, torch.device]:
+    """The model under these methods, the member's weights, and what calibrated methods read off them."""
     trained, model = _models(member, methods)
     where = torch.device(device)
     weights = trained.layout.views(torch.from_numpy(np.array(member.weights))[None].to(where))
+    if not model.calibrated_methods:
+        return model, weights, None, where
+    needed = model.geometry.train_length - 1
+    if calibration_tokens is None or calibration_tokens.shape[1] < needed:
+        names = ", ".join(sorted(model.calibrated_methods))
+        raise ConfigError(
+            f"calibration_tokens: {names} is read off the trained model; give sequences of {needed} tokens"
+        )
+    seen = torch.from_numpy(calibration_tokens[:, :needed].astype(np.int64)).to(where)
     with torch.no_grad():
-        calibrated = None
-        if model.calibrated_methods:
-            needed = model.geometry.train_length - 1
-            if calibration_tokens is None or calibration_tokens.shape[1] < needed:
-                names = ", ".join(sorted(model.calibrated_methods))
-                raise ConfigError(
-                    f"calibration_tokens: {names} is read off the trained model; give sequences of {needed} tokens"
-                )
-            seen = torch.from_numpy(calibration_tokens[:, :needed].astype(np.int64)).to(where)
-            calibrated = calibrate(model, weights, with_begin(seen[None], model.begin))
-        return log_sequence_laws(model, weights, tokens, judged, where, chunk, calibrated)
+        return model, weights, calibrate(model, weights, with_begin(seen[None], model.begin)), where
 
 
 def _models(member: TrainedMember, methods: Iterable[Any] | None) -> tuple[Transformer, Transformer]:
@@ -110,7 +142,7 @@ def excess_at(
         raise ConfigError(f"source: has {source.vocab_size} symbols, the member {member.spec.source.vocab_size}")
     if source.takes_inputs:
         raise ConfigError(f"source: {source.type_name} has real-valued inputs, which the transformer does not read")
-    if length not in source.lengths(length):
+    if not source.writes_length(length):
         raise ConfigError(f"length: {source.type_name} writes no sequences of {length} tokens")
     drawn = draw_sequences(source, "evaluation", seed, n_sequences, length)
     columns = np.flatnonzero(drawn.judged.any(axis=0))

@@ -10,11 +10,11 @@ from testbed.core import Config
 from testbed.methods import AnyMethod
 from testbed.runs import Cell
 from testbed.sources import AnySource
-from testbed.studies._length_extrapolation.config import MULTIPLIERS, NONE, Arm, Change, Task
+from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, Arm, Change, Task
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
-    from testbed.studies._length_extrapolation.study import LengthExtrapolation
+    from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 
 class MemberProbe(Config):
@@ -29,6 +29,7 @@ class MemberProbe(Config):
     methods: tuple[AnyMethod, ...] = Field(description="attention methods at test time")
     n_sequences: int = Field(description="fresh sequences")
     max_judged: int = Field(description="judged positions looked at in each half of a sequence, at most")
+    heads: bool = Field(False, description="measure the attention of every head too")
 
 
 class OracleProbe(Config):
@@ -57,7 +58,7 @@ def training_spec(study: "LengthExtrapolation", task: Task, arm: Arm, seed: int)
             seed=seed,
         ),
         model=study.model.replace(methods=arm.methods),
-        optimiser=study.optimiser.replace(steps=task.steps, learning_rate=task.learning_rate),
+        optimiser=study.optimiser.replace(steps=task.steps, learning_rate=task.rate_of(arm.name)),
         evaluation=study.evaluation,
         initial_seed=seed,
     )
@@ -67,7 +68,7 @@ def changes_of(study: "LengthExtrapolation", task: Task, arm: Arm) -> Iterator[t
     """Every change of an arm by name, with all methods that the model then has."""
     yield NONE, arm.methods
     for change in study.changes:
-        if change.applies_to(arm.name):
+        if change.applies_to(task, arm):
             yield change.name, change.on(arm.methods, task.train_length)
 
 
@@ -83,11 +84,11 @@ def scalings(study: "LengthExtrapolation") -> tuple[Change, ...]:
 
 
 def _oracle_cells(study: "LengthExtrapolation") -> Iterator[Cell]:
-    from testbed.studies._length_extrapolation.oracle import has_oracle
+    from testbed.studies.length_extrapolation.oracle import has_oracle
 
     chosen = scalings(study)
     for task in study.tasks:
-        for ratio in study.ratios if has_oracle(task.source) else ():
+        for ratio in study.ratios_of(task) if has_oracle(task.source) else ():
             probe = OracleProbe(
                 task=task.name,
                 source=task.source,
@@ -103,11 +104,12 @@ def _oracle_cells(study: "LengthExtrapolation") -> Iterator[Cell]:
 
 
 def _member_cells(study: "LengthExtrapolation") -> Iterator[Cell]:
+    with_heads = {NONE, *(change.name for change in study.changes if change.heads)}
     for task in study.tasks:
         for arm in study.arms_of(task):
             for seed in study.seeds:
                 spec = training_spec(study, task, arm, seed)
-                for ratio in study.ratios:
+                for ratio in study.ratios_of(task):
                     for name, methods in changes_of(study, task, arm):
                         probe = MemberProbe(
                             task=task.name,
@@ -119,5 +121,6 @@ def _member_cells(study: "LengthExtrapolation") -> Iterator[Cell]:
                             methods=methods,
                             n_sequences=task.n_sequences,
                             max_judged=study.max_judged,
+                            heads=name in with_heads,
                         )
                         yield Cell(study.type_name, study.version, probe, spec)

@@ -13,7 +13,8 @@ from testbed.runs import Cell, MeasureContext, Record
 from testbed.sources import Source
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.source import Tokens
-from testbed.studies._length_extrapolation.grid import MemberProbe
+from testbed.studies.length_extrapolation.grid import MemberProbe
+from testbed.studies.length_extrapolation.heads import head_measures
 from testbed.training.evaluation import clustered_mean
 from testbed.training.member import TrainedMember
 from testbed.training.sequences import SequenceSet, draw_sequences, judged_laws
@@ -86,4 +87,7 @@ def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context
     }
     if member.status == "diverged":
         metrics |= {"diverged_at": member.diverged_at}
-    return Record(cell.key, cell.study, cell.resolved(), member.status, metrics)
+    arrays = {}
+    if probe.heads and member.status == "done":
+        arrays = head_measures(member, spec.source, one.tokens, probe.methods, calibration, context.device)
+    return Record(cell.key, cell.study, cell.resolved(), member.status, metrics, arrays)

@@ -22,7 +22,7 @@ from testbed.sources.in_context import DirichletIIDSource
 from testbed.sources.recall.noisy_retrieval import NoisyRetrieval
 from testbed.sources.recall.reliability_classes import ReliabilityClasses
 from testbed.sources.source import Floats, Tokens
-from testbed.studies._length_extrapolation.grid import OracleProbe
+from testbed.studies.length_extrapolation.grid import OracleProbe
 
 SEED = 1_000_003
 """Of the sequences that oracles are averaged over: no replicate has it."""

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies._length_extrapolation.config import NONE
-from testbed.studies._length_extrapolation.grid import changes_of
 from testbed.studies.judge import Mean, Ranking, Replicates
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES
+from testbed.studies.length_extrapolation.config import NONE
+from testbed.studies.length_extrapolation.grid import changes_of
 
 if TYPE_CHECKING:
-    from testbed.studies._length_extrapolation.study import LengthExtrapolation
+    from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +37,7 @@ class Measured:
     everywhere  likewise, over all of it
     no_context  {(task, ratio): (n_seeds,)}         KL of the best law without context, over the second half
     learnt      {(task, arm): (n_seeds,) bool}      excess at n = m, unchanged, below `gate` times no_context
+    heads       {(task, row, ratio): {measure: (n_seeds, depth, heads)}}, where heads were looked at: `heads.MEASURES`
     """
 
     seeds: tuple[int, ...]
@@ -44,6 +45,7 @@ class Measured:
     everywhere: dict[tuple[str, Row, int], Floats] = field(default_factory=dict)
     no_context: dict[tuple[str, int], Floats] = field(default_factory=dict)
     learnt: dict[tuple[str, str], NDArray[np.bool_]] = field(default_factory=dict)
+    heads: dict[tuple[str, Row, int], dict[str, Floats]] = field(default_factory=dict)
     designs: dict[tuple[int, ...], Replicates] = field(default_factory=dict)
 
     def judge_learnt(self, gate: float) -> None:
@@ -63,6 +65,14 @@ class Measured:
             if one == task and at == ratio:
                 yield row
 
+    def arms(self, task: str) -> list[str]:
+        """Arms that were trained on a task."""
+        return [arm for one, arm in self.learnt if one == task]
+
+    def together(self, task: str, *arms: str) -> bool:
+        """Enough replicates for a verdict in which all of these arms learnt the task."""
+        return set(arms) <= set(self.arms(task)) and int(self.common(task, arms).sum()) >= MINIMUM_REPLICATES
+
     def common(self, task: str, arms: Iterable[str]) -> NDArray[np.bool_]:
         """(n_seeds,) the replicates in which all of these arms learnt the task."""
         return np.logical_and.reduce([self.learnt[task, arm] for arm in arms])
@@ -74,15 +84,18 @@ class Measured:
 
     def difference(self, task: str, ratio: int, row: Row, other: Row, everywhere: bool = False) -> Mean:
         """Excess of a row less that of another, paired over the replicates in which both arms learnt."""
-        kept = self.common(task, {row.arm, other.arm})
         values = self.everywhere if everywhere else self.late
         difference = values[task, row, ratio] - values[task, other, ratio]
-        return Mean(difference[kept], self.design(kept))
+        return self.mean_of(difference, self.common(task, {row.arm, other.arm}))
+
+    def mean_of(self, values: Floats, kept: NDArray[np.bool_]) -> Mean:
+        """Mean of (n_seeds,) numbers over the replicates kept."""
+        return Mean(values[kept], self.design(kept))
 
     def mean(self, task: str, ratio: int, row: Row) -> Mean | None:
         """Excess of a row over the replicates in which its arm learnt; None where none did."""
         kept = self.learnt[task, row.arm]
-        return Mean(self.late[task, row, ratio][kept], self.design(kept)) if kept.any() else None
+        return self.mean_of(self.late[task, row, ratio], kept) if kept.any() else None
 
     def ranking(self, task: str, ratio: int) -> tuple[list[Row], Ranking] | None:
         """All rows of the arms that can be used, compared over the replicates in which all of those learnt."""
@@ -112,11 +125,13 @@ def measured(study: "LengthExtrapolation", records: Sequence[Record]) -> Measure
     try:
         for task in study.tasks:
             for arm in study.arms_of(task):
-                for ratio in study.ratios:
+                for ratio in study.ratios_of(task):
                     for change, _ in changes_of(study, task, arm):
                         key = task.name, Row(arm.name, change), ratio
                         found.late[key] = numbers("excess", *key)
                         found.everywhere[key] = numbers("excess_everywhere", *key)
+                        if heads := _heads([index[(*key, seed)] for seed in study.seeds]):
+                            found.heads[key] = heads
                     found.no_context[task.name, ratio] = np.array(
                         [index[task.name, Row(arm.name), ratio, seed].metrics["no_context"] for seed in study.seeds],
                         dtype=np.float64,
@@ -125,6 +140,16 @@ def measured(study: "LengthExtrapolation", records: Sequence[Record]) -> Measure
         return None
     found.judge_learnt(study.gate)
     return found
+
+
+def _heads(records: Sequence[Record]) -> dict[str, Floats]:
+    """{measure: (n_seeds, depth, heads)}, nan where a member diverged; empty where no head was looked at."""
+    shown = next((one.arrays for one in records if one.arrays), None)
+    if shown is None:
+        return {}
+    return {
+        name: np.stack([one.arrays.get(name, np.full_like(shown[name], np.nan)) for one in records]) for name in shown
+    }
 
 
 def oracles(records: Sequence[Record]) -> dict[tuple[str, int], Record]:

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies._length_extrapolation.config import NONE
-from testbed.studies._length_extrapolation.results import Measured, Row
 from testbed.studies.judge import Mean
+from testbed.studies.length_extrapolation.config import NONE
+from testbed.studies.length_extrapolation.results import Measured, Row
 
 if TYPE_CHECKING:
-    from testbed.studies._length_extrapolation.study import LengthExtrapolation
+    from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 LEVEL = 0.95
 FLOOR = 1e-4
@@ -28,7 +28,7 @@ def numbers(study: "LengthExtrapolation", data: Measured) -> list[dict[str, Any]
     """A table row for each task, arm, change and length: excess, interval, how many replicates learnt, and the rank."""
     found = []
     for task in study.tasks:
-        for ratio in study.ratios:
+        for ratio in study.ratios_of(task):
             if not task.arms:
                 continue
             best = best_rows(data, task.name, ratio)
@@ -60,6 +60,14 @@ def best_rows(data: Measured, task: str, ratio: int, alpha: float = 0.05) -> lis
     """The rows that cannot be told from the best of the task at this length; none where nothing is judged."""
     ranked = data.ranking(task, ratio)
     return [] if ranked is None else [ranked[0][i] for i in ranked[1].best_set(alpha)]
+
+
+def looks() -> list[dict[str, Any]]:
+    """Colour, marker and dash of each line in turn: the style's, whole also where matplotlib's own is in force."""
+    import matplotlib.pyplot as plt
+
+    plain: dict[str, Any] = {"color": "black", "marker": "o", "linestyle": "-"}
+    return [plain | one for one in plt.rcParams["axes.prop_cycle"]]
 
 
 def written(value: float) -> str:

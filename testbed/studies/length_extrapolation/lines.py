@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies._length_extrapolation.config import NONE, Task
-from testbed.studies._length_extrapolation.drawing import FLOOR, interval, label, learnt_text
-from testbed.studies._length_extrapolation.results import Measured, Row
+from testbed.studies.length_extrapolation.config import NONE, Task
+from testbed.studies.length_extrapolation.drawing import FLOOR, interval, label, learnt_text, looks
+from testbed.studies.length_extrapolation.results import Measured, Row
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from testbed.studies._length_extrapolation.study import LengthExtrapolation
+    from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 ACROSS = 3
 """Panels side by side."""
@@ -26,10 +26,10 @@ def lines_figure(study: "LengthExtrapolation", data: Measured, table: list[dict[
         (task, arm.name) for task in study.tasks for arm in study.arms_of(task) if has_changes(data, task, arm.name)
     ]
     shown = [NONE, *(one.name for one in study.changes if one.shown)]
-    cycle = list(plt.rcParams["axes.prop_cycle"])
+    cycle = looks()
     look = {name: cycle[i % len(cycle)] for i, name in enumerate(shown)}
     down = -(-len(panels) // ACROSS)
-    figure, axes = plt.subplots(down, ACROSS, figsize=(7, 0.6 + 1.75 * down), squeeze=False, sharex=True)
+    figure, axes = plt.subplots(down, ACROSS, figsize=(7, 0.6 + 1.75 * down), squeeze=False)
     for axis, (task, arm) in zip(axes.flat, panels, strict=False):
         _panel(study, data, axis, task, arm, look)
     for axis in list(axes.flat)[len(panels) :]:
@@ -40,7 +40,6 @@ def lines_figure(study: "LengthExtrapolation", data: Measured, table: list[dict[
         lowest = [i for i in range(down) if i * ACROSS + column < len(panels)]
         if lowest:
             axes[lowest[-1]][column].set_xlabel("n / m")
-            axes[lowest[-1]][column].tick_params(labelbottom=True)
     handles: dict[str, Any] = {}
     for axis in axes.flat:
         handles |= {text: handle for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -56,7 +55,7 @@ def lines_figure(study: "LengthExtrapolation", data: Measured, table: list[dict[
             " The grey line is the KL of the best law without context. Intervals are for each point alone; methods of"
             " one panel share trained members and tokens, so that differences are sharper than the bars suggest."
         ),
-        claims=tuple(f"length_extrapolation.{name}" for name in ("control", "positions", "second_gain")),
+        claims=tuple(f"length_extrapolation.{name}" for name in ("control", "positions", "gain_in_range", "gain_nope")),
     )
 
 
@@ -68,11 +67,11 @@ def has_changes(data: Measured, task: Task, arm: str) -> bool:
 def _panel(
     study: "LengthExtrapolation", data: Measured, axis: "Axes", task: Task, arm: str, look: dict[str, Any]
 ) -> None:
-    ratios = np.array(study.ratios, dtype=np.float64)
+    ratios = np.array(study.ratios_of(task), dtype=np.float64)
     usable = data.usable(task.name, arm)
     there = [name for name in look if usable and (task.name, Row(arm, name), 1) in data.late]
     for i, name in enumerate(there):
-        found = [interval(data.mean(task.name, ratio, Row(arm, name))) for ratio in study.ratios]
+        found = [interval(data.mean(task.name, ratio, Row(arm, name))) for ratio in study.ratios_of(task)]
         middle, low, high = (np.array(part) for part in zip(*found, strict=True))
         apart = 1.04 ** (i - (len(there) - 1) / 2)
         floored = np.maximum(middle, FLOOR)
@@ -87,7 +86,7 @@ def _panel(
             elinewidth=0.8,
             **look[name],
         )
-    floor = [data.no_context[task.name, ratio].mean() for ratio in study.ratios]
+    floor = [data.no_context[task.name, ratio].mean() for ratio in study.ratios_of(task)]
     axis.plot(ratios, floor, color="#999999", linewidth=2.5, linestyle="-", marker="", zorder=0, label="no context")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")

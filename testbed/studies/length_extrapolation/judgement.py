@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies._length_extrapolation.claims import NOTHING, claims, evidence
-from testbed.studies._length_extrapolation.config import NONE
-from testbed.studies._length_extrapolation.grid import scalings
-from testbed.studies._length_extrapolation.results import Measured, Row, measured, oracles
 from testbed.studies.judge import Verdict, judge
 from testbed.studies.judge.evidence import student_tail
+from testbed.studies.length_extrapolation.claims import NOTHING, claims, evidence
+from testbed.studies.length_extrapolation.config import NONE
+from testbed.studies.length_extrapolation.grid import scalings
+from testbed.studies.length_extrapolation.results import Measured, Row, measured, oracles
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
-    from testbed.studies._length_extrapolation.study import LengthExtrapolation
+    from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 FALSE_ALARM = 1e-6
 """Probability that a sound study fails its statistical check."""
@@ -25,7 +25,7 @@ SAME = 1e-6
 
 
 def judgement(study: "LengthExtrapolation", records: Sequence[Record]) -> Judgement:
-    """Verdicts on the six claims; undecided where no arm learnt what a claim needs, void where a check failed."""
+    """Verdicts on the claims; undecided where no arm learnt what a claim needs, void where a check failed."""
     data = measured(study, records)
     if data is None:
         return Judgement((), (Check("complete", False, "records of some members are missing"),))
@@ -91,10 +91,10 @@ def _no_op_check(study: "LengthExtrapolation", data: Measured) -> Check:
 
 def _oracle_checks(study: "LengthExtrapolation", records: Sequence[Record]) -> list[Check]:
     found = oracles(records)
-    largest = study.ratios[-1]
     at_one = max((abs(float(one.metrics["at_one"])) for one in found.values()), default=0.0)  # type: ignore[arg-type]
     said = [Check("exact attention has no excess at multiplier one", at_one < 1e-9, f"largest {at_one:.1e} nats")]
     for task in study.tasks:
+        largest = study.largest(task)
         if (task.name, largest) not in found:
             continue
         one = found[task.name, largest]
@@ -104,7 +104,7 @@ def _oracle_checks(study: "LengthExtrapolation", records: Sequence[Record]) -> l
             worst = float(excess.max())
             detail = f"largest {worst:.1e} nats at n = {largest} m"
             said.append(Check(f"{task.name}: scaling is a no-op for exact attention", worst < 1e-9, detail))
-        elif task.arms:
+        else:
             least = int(np.argmin(excess))
             detail = f"{names[least]} costs it {excess[least]:.4f} ({error[least]:.4f}) nats at n = {largest} m"
             label = f"{task.name}: every scaling costs exact attention more than the margin"

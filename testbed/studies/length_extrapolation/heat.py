@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies._length_extrapolation.config import Task
-from testbed.studies._length_extrapolation.drawing import FLOOR, best_rows, interval, label, learnt_text, written
-from testbed.studies._length_extrapolation.results import Measured, Row
+from testbed.studies.length_extrapolation.config import Task
+from testbed.studies.length_extrapolation.drawing import FLOOR, best_rows, interval, label, learnt_text, written
+from testbed.studies.length_extrapolation.results import Measured, Row
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from testbed.studies._length_extrapolation.study import LengthExtrapolation
+    from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 CEILING = 10.0
 CELL, LABELS, LEAST_WIDTH = 0.42, 1.45, 3.4
@@ -26,7 +26,8 @@ def heat_figure(study: "LengthExtrapolation", data: Measured, task: Task, table:
 
     rows_of = panels_of(study, data, task)
     tallest = max(len(rows) for rows in rows_of.values())
-    widths = [LABELS + CELL * len(study.ratios)] * len(rows_of)
+    ratios = study.ratios_of(task)
+    widths = [LABELS + CELL * len(ratios)] * len(rows_of)
     figure, axes = plt.subplots(
         1,
         len(rows_of),
@@ -34,7 +35,7 @@ def heat_figure(study: "LengthExtrapolation", data: Measured, task: Task, table:
         squeeze=False,
     )
     norm = LogNorm(FLOOR, CEILING)
-    starred = {ratio: best_rows(data, task.name, ratio) for ratio in study.ratios}
+    starred = {ratio: best_rows(data, task.name, ratio) for ratio in ratios}
     for axis, (name, rows) in zip(axes[0], rows_of.items(), strict=True):
         image = _panel(study, data, task, axis, rows, starred, norm)
         axis.set_ylim(tallest - 0.5, -0.5)  # rows of one height in every panel
@@ -75,16 +76,17 @@ def _panel(
     starred: dict[int, list[Row]],
     norm: Any,
 ) -> Any:
-    values = np.full((len(rows), len(study.ratios)), np.nan)
+    ratios = study.ratios_of(task)
+    values = np.full((len(rows), len(ratios)), np.nan)
     for i, row in enumerate(rows):
         usable = data.usable(task.name, row.arm)
-        for j, ratio in enumerate(study.ratios):
+        for j, ratio in enumerate(ratios):
             mean = interval(data.mean(task.name, ratio, row))[0]
             values[i, j] = mean if usable else np.nanmedian(data.late[task.name, row, ratio])
     shown = np.clip(np.nan_to_num(values, nan=FLOOR), FLOOR, CEILING)
     image = axis.imshow(shown, norm=norm, aspect="auto", cmap="cividis_r")
     for i, row in enumerate(rows):
-        for j, ratio in enumerate(study.ratios):
+        for j, ratio in enumerate(ratios):
             dark = norm(shown[i, j]) > 0.55
             star = "*" if row in starred[ratio] else ""
             axis.text(
@@ -99,10 +101,10 @@ def _panel(
             )
     for i, row in enumerate(rows):
         if not data.usable(task.name, row.arm):
-            _hatch(axis, i, len(study.ratios))
+            _hatch(axis, i, len(ratios))
     together = len({row.arm for row in rows}) > 1
     axis.set_yticks(range(len(rows)), [row.arm if together else label(row.change) for row in rows])
-    axis.set_xticks(range(len(study.ratios)), [str(ratio) for ratio in study.ratios])
+    axis.set_xticks(range(len(ratios)), [str(ratio) for ratio in ratios])
     axis.tick_params(length=0)
     axis.grid(False)
     axis.spines[:].set_visible(False)
@@ -118,10 +120,10 @@ def _hatch(axis: "Axes", row: int, width: int) -> None:
 def _claims_of(task: Task) -> tuple[str, ...]:
     by_role = {
         "averaging": ("no_op",),
-        "classes": ("control",),
-        "evidence": ("control",),
-        "local": ("positions",),
-        "recall": ("positions", "second_gain", "best"),
-        "argmax": ("second_gain",),
+        "classes": ("control", "order", "sphere", "not_best"),
+        "evidence": ("control", "order"),
+        "local": ("positions", "tax"),
+        "recall": ("positions", "gain_in_range", "gain_nope", "best", "added", "only_rope"),
+        "argmax": ("gain_nope",),
     }
-    return tuple(f"length_extrapolation.{name}" for name in by_role[task.role])
+    return tuple(f"length_extrapolation.{name}" for name in by_role.get(task.role, ()))
