@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.core import ConfigError
-from testbed.sources.lags import NoisyCopySource, NoisyXorSource, primitive_taps
 from testbed.sources.gf2 import is_primitive, power_of_d, prime_factors, rank, tap_polynomial
+from testbed.sources.lags import NoisyCopySource, NoisyXorSource, primitive_taps
 from testbed.sources.lags.linear_lag import NOISE_STREAM, START_STREAM, LinearLagSource
 from testbed.sources.randomness import choose, random_words
 

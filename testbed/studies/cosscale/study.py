@@ -20,8 +20,8 @@ would tilt random cosines and training would align nothing; if it fell with alph
 the larger the scale. C4: a large alpha that reads the far source puts its weight where the source is, not near.
 
 What was fixed when. Sources, arms, claims and margins were written down first; steps and learning rates were tried on
-seeds below 100. A first laptop run, seeds 100 to 107 and rates of 0.003 to 0.03, left eight claims undecided and half of
-the arms at an edge of the rates; with more seeds and rates, nothing else changed, the verdicts come from seeds 200 on.
+seeds below 100. A first laptop run, seeds 100 to 107 and rates of 0.003 to 0.03, left eight claims undecided and half
+of the arms at an edge of the rates; with more seeds and rates, nothing else changed, verdicts come from seeds 200 on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
