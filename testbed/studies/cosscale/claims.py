@@ -70,7 +70,6 @@ def _of_cosines(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"The peak eta_1* of the attended cosine before RoPE grows with alpha in trained models: by {b.peak_step:g}"
             " at least from each alpha to the next.",
             place="theorem 3.4 and figure 4 (C3)",
-            reading="quoted",
             scope=BOTH,
             control=f"world '{TILTING}'; untrained weights of this run, whose keys are random, must not pass",
             region=Region(lower=b.peak_step),
@@ -118,7 +117,7 @@ def _of_windows(study: "CosScaleStudy") -> tuple[Claim, ...]:
             study,
             "c4_alike",
             f"From alpha = {b.windowed_from:g} on its rows are nearer to those of a model trained with a window of"
-            f" {reach} keys than plain softmax's rows are, by KL.",
+            f" {reach} keys than plain softmax's rows are, by the Jensen-Shannon divergence.",
             place="theorem 3.5 (C4), as far as known",
             scope="local source (T5), RoPE; the same sequences, queries and seeds",
             control=f"world '{UNWINDOWED}'",
@@ -197,7 +196,6 @@ def _of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"In the paper's own block eta_1* grows with alpha: by {b.peak_step:g} at least from each alpha to the next"
             f" of {', '.join(f'{alpha:g}' for alpha in study.gau_alphas)}.",
             place="theorem 3.4 and figure 4 (C3)",
-            reading="quoted",
             scope=BOTH,
             control=f"world '{TILTING}'",
             region=Region(lower=b.peak_step),
@@ -274,9 +272,9 @@ def _of_training(study: "CosScaleStudy") -> tuple[Claim, ...]:
             study,
             "c9_rope_only",
             f"CosScale gains only with RoPE: at {study.ratio} m some alpha gains {b.excess:g} with RoPE, and none does"
-            " without positions.",
+            " without positions, on the one source that both are trained on.",
             place="repository's README (C9)",
-            scope="RoPE: every source; NoPE: reliability classes (T7b), where positions tell nothing",
+            scope="reliability classes (T7b), where positions tell nothing",
             control=f"world '{USELESS}'",
             region=ABOVE_ZERO,
             margin=b.excess,

@@ -73,7 +73,7 @@ class Bounds(Config):
     window: float = Field(0.9, gt=0, lt=1, description="mass within the window that counts as windowed (C4)")
     windowed_from: float = Field(16.0, description="alpha from which aligned attention is windowed (P7)")
     window_error: float = Field(0.1, gt=0, description="error of a window's mass that counts as agreement (P7)")
-    rows: float = Field(0.1, gt=0, description="smallest difference of attention KL that counts, nats (C4)")
+    rows: float = Field(0.01, gt=0, description="smallest difference of Jensen-Shannon divergences of rows, nats (C4)")
     excess: float = Field(0.02, gt=0, description="smallest difference of excess that counts, nats")
     failed: float = Field(0.5, gt=0, lt=1, description="share of the windowed floor that counts as failing (P8)")
     entropy: float = Field(1.0, gt=0, description="entropy below which attention is sharp, nats (P9)")

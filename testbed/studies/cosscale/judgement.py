@@ -116,6 +116,7 @@ def notes(study: "CosScaleStudy", data: Measured, records: Sequence[Record]) -> 
             f" {no_context:.3f}{beyond})."
         )
     said += [
+        _gate_note(study, data),
         _scale_note(data),
         _gau_note(study, data),
         _row_note(study, data),
@@ -124,6 +125,26 @@ def notes(study: "CosScaleStudy", data: Measured, records: Sequence[Record]) -> 
     ]
     said.append(_tuning_note(study, data, records))
     return tuple(said)
+
+
+LEARNT = 0.05
+"""Share of the excess without context below which a task counts as learnt, as in the other studies of this paper."""
+
+
+def _gate_note(study: "CosScaleStudy", data: Measured) -> str:
+    """Which arms have not learnt their task: what is said of those is about this much training."""
+    far_off = []
+    for task in study.tasks:
+        for arm in arms_of(study, task.role):
+            share = (data.at(task.role, arm.name, "excess") / data.at(task.role, arm.name, "no_context")).mean()
+            if share > LEARNT:
+                far_off.append(f"{task.role}/{arm.name} {share:.0%}")
+    if not far_off:
+        return f"Every arm has learnt its task: less than {LEARNT:.0%} of the excess without context is left."
+    return (
+        f"No arm is withheld, but these have more than {LEARNT:.0%} of the excess without context left: verdicts on"
+        f" them are about this much training, not about what could be learnt. {', '.join(far_off)}."
+    )
 
 
 def _scale_note(data: Measured) -> str:

@@ -111,16 +111,16 @@ def _profiles(axis: "Axes", study: "CosScaleStudy", data: Measured, family: Fami
 
 
 def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> StudyFigure:
-    """CosScale against windowed attention: KL of rows, and excess."""
+    """CosScale against windowed attention: divergence of rows, and excess."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 3, figsize=(7, 3.3))
     alphas = family.alphas
     rows: list[dict[str, Any]] = []
     for task in TASKS:
-        values = [data.at(task, family.scaled(alpha), "row_kl") for alpha in alphas]
+        values = [data.at(task, family.scaled(alpha), "row_js") for alpha in alphas]
         curve(axes[0], data, alphas, values, task, **look(task))
-        plain = data.at(task, family.plain, "row_kl")
+        plain = data.at(task, family.plain, "row_js")
         level(axes[0], data, plain, f"plain, {task}", **{**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8})
         for name in ("row_kl", "row_js", "excess"):
             arms = {family.plain: None, family.window(): None} | {family.scaled(alpha): alpha for alpha in alphas}
@@ -129,7 +129,7 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
                 for arm, a in arms.items()
             ]
     axes[0].set_yscale("log")
-    axes[0].set_title(f"rows: KL from window-{study.reach}")
+    axes[0].set_title(f"rows: from window-{study.reach}")
     axes[0].set_ylabel("nats")
     for axis, task in zip(axes[1:], TASKS, strict=True):
         curve(axis, data, alphas, [data.at(task, family.scaled(a), "excess") for a in alphas], "CosScale", **look(task))
@@ -155,8 +155,8 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
         rows=rows,
         title=f"CosScale against windowed attention, {family.title}",
         caption=(
-            f"Left: mean KL from the rows of the model trained with a window of {study.reach} keys to those of each"
-            " arm, on the same sequences, queries and seeds (in the CSV Jensen-Shannon beside it). Middle and right:"
+            f"Left: mean Jensen-Shannon divergence of each arm's rows from those of the model trained with a window of"
+            f" {study.reach} keys, on the same sequences, queries and seeds (in the CSV KL beside it). Others:"
             " exact excess over the Bayes risk at n = m; on the far source the grey line is that of the best law within"
             f" the window. Windows matched by w_eff of aligned keys, alpha: keys, {matched}. {interval_words(data)}"
         ),

@@ -67,7 +67,7 @@ def planted(study: "CosScaleStudy", world: str, rng: np.random.Generator, n: int
         put(task, PLAIN, "contrast", 0.3, COSINE)
         put(task, PLAIN, "path", 0.5)
         put(task, PLAIN, "excess_long", 0.3)
-        put(task, PLAIN, "row_kl", 1.0)
+        put(task, PLAIN, "row_js", 0.1)
         for reach in study.reaches:
             put(task, window(reach), "excess", 0.1 if task == "local" else FLOOR)
         for number, alpha in enumerate(study.alphas):
@@ -78,7 +78,7 @@ def planted(study: "CosScaleStudy", world: str, rng: np.random.Generator, n: int
             put(task, arm, "contrast", 0.25 if useless else 0.5, COSINE)
             aligned = aligned_within(alpha, study.train_length, study.head_dim, study.reach)
             put(task, arm, "within", aligned if windowed else 0.3, SHARE)
-            put(task, arm, "row_kl", 0.3 if windowed else 2.0)
+            put(task, arm, "row_js", 0.05 if windowed else 0.3)
             like = data.at(task, window(matched_reach(study, alpha) if task == "local" else study.reach), "excess")
             data.values[task, arm, "excess"] = like + (0.0 if windowed else -0.9 if task == "far" else 0.2)
             data.values[task, arm, "excess"] += NATS * rng.standard_normal(n)
