@@ -31,8 +31,10 @@ def prepare_device(device: str) -> None:
     """Check that the device is there; the processor works on one thread, so that a rerun gives the same numbers."""
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"--device: given {device}, must be cpu or cuda")
+    import numba
     import torch
 
+    numba.set_num_threads(1)  # compiled samplers wait for their threads at every small batch, longer than they work
     if device == "cpu":
         torch.set_num_threads(1)
     elif not torch.cuda.is_available():

@@ -78,13 +78,14 @@ class Results:
         An array `path` of shape (n, m) lies over (key, path_0, path_1). Shapes that differ between records are filled
         with NaN up to the largest; a name whose arrays differ in their number of dimensions is a ConfigError.
         """
+        xarray = _needed("xarray")
         columns = self.columns()
         variables: dict[str, Any] = {name: ("key", _typed(values)) for name, values in columns.items() if name != "key"}
         for name in self.array_names:
             label = name if name not in variables else f"array.{name}"
             stacked = _stacked(name, [record.arrays.get(name) for record in self.records])
             variables[label] = (("key", *(f"{label}_{axis}" for axis in range(stacked.ndim - 1))), stacked)
-        return _needed("xarray").Dataset(variables, coords={"key": columns.get("key", [])})
+        return xarray.Dataset(variables, coords={"key": columns.get("key", [])})
 
 
 def load(folder: str | Path) -> Results:

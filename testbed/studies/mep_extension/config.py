@@ -14,8 +14,8 @@ MOST_CELLS = 2**16
 class Arm(Config):
     """An alphabet and a model's length."""
 
-    vocab_size: int = Field(2, ge=2, description="V")
-    context_length: int = Field(4, ge=4, description="T, even: the model's tokens; it is carried to 2T")
+    vocab_size: int = Field(2, ge=2, le=256, description="V")
+    context_length: int = Field(4, ge=4, le=8, description="T, even: the model's tokens; it is carried to 2T")
     alpha: float = Field(0.5, gt=0, description="Dirichlet parameter of random kernels and laws")
     strength: float = Field(1.0, gt=0, description="standard deviation of the logits of additive chains")
     coupling: float = Field(0.5, gt=0, description="standard deviation of Potts fields and couplings")
@@ -40,9 +40,9 @@ class ExactArm(Arm):
 class GroupsArm(Arm):
     """Small laws for the claims on groups: the triangle, the readings of SMEP, one-way conditionals, growth with n."""
 
-    triangle_vocab_size: int = Field(4, ge=2, description="V of three groups of one token")
+    triangle_vocab_size: int = Field(4, ge=2, le=32, description="V of three groups of one token")
     triangle_alpha: float = Field(0.2, gt=0, description="Dirichlet parameter of their joint law")
-    one_way_vocab_size: int = Field(3, ge=2, description="V of one-way conditionals on three tokens")
+    one_way_vocab_size: int = Field(3, ge=2, le=32, description="V of one-way conditionals on three tokens")
     growth_lengths: tuple[int, ...] = Field((4, 5, 6, 7, 8, 10), min_length=2, description="n, rising")
     growth_orders: tuple[int, ...] = Field((2, 3), min_length=1, description="orders of the chains carried on")
 
@@ -95,7 +95,7 @@ class ClosedForms(Config):
     coverage_lengths: tuple[int, ...] = Field((4, 6, 8, 12, 16), description="T for which groups are enumerated")
     table_lengths: tuple[int, ...] = Field((8, 16, 32, 64), min_length=2, description="T at which tables are counted")
     equation_lengths: tuple[int, ...] = Field((4, 6, 8, 10), min_length=2, description="T at which equations are")
-    vocab_size: int = Field(2, ge=2, description="V of the counts of equations")
+    vocab_size: int = Field(2, ge=2, le=1024, description="V of the counts of equations")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

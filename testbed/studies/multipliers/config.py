@@ -10,8 +10,8 @@ from testbed.core import Config
 class Interior(Config):
     """All pairs of random laws: every sequence has a positive probability, so that the multipliers are finite."""
 
-    vocab_size: int = Field(3, ge=2, description="V")
-    length: int = Field(4, ge=3, description="n; V^n is laid out, and its square for the predicted rate")
+    vocab_size: int = Field(3, ge=2, le=10, description="V")
+    length: int = Field(4, ge=3, le=10, description="n; V^n is laid out, and its square for the predicted rate")
     concentrations: tuple[float, ...] = Field(
         (3.0, 1.0, 0.3, 0.1), min_length=2, description="Dirichlet parameters of the law, falling: ever less even"
     )
@@ -74,8 +74,8 @@ class Edge(Config):
 class Chain(Config):
     """Neighbouring pairs of a random law: a decomposable set, whose answer has a closed form."""
 
-    vocab_size: int = Field(3, ge=2, description="V")
-    length: int = Field(5, ge=3, description="n")
+    vocab_size: int = Field(3, ge=2, le=10, description="V")
+    length: int = Field(5, ge=3, le=10, description="n")
     concentration: float = Field(0.3, gt=0, description="Dirichlet parameter of the law")
 
 

@@ -16,8 +16,8 @@ class Chains(Config):
     kind: Kind = Field(
         "random", description="random: Dirichlet rows; copy: the token `order` places back, relabelled, or noise"
     )
-    vocab_size: int = Field(3, ge=2, description="V")
-    order: int = Field(2, ge=1, description="k: tokens that the next one depends on")
+    vocab_size: int = Field(3, ge=2, le=32, description="V")
+    order: int = Field(2, ge=1, le=8, description="k: tokens that the next one depends on")
     concentration: float = Field(1.0, gt=0, description="Dirichlet parameter of the rows of random chains")
     n_chains: int = Field(400, ge=1, description="chains of each replicate")
     learner_tokens: int = Field(300, ge=1, description="observations of the learner that serves as a control")
@@ -31,7 +31,7 @@ class Chains(Config):
 class Search(Config):
     """First-order chains with whole-number weights, drawn until each statement has a counterexample."""
 
-    vocab_size: int = Field(3, ge=3, description="V; at two symbols margin and ratio have no counterexample")
+    vocab_size: int = Field(3, ge=3, le=32, description="V; at two symbols margin and ratio have no counterexample")
     least_weight: int = Field(1, ge=1, description="weights are drawn from this ..")
     largest_weight: int = Field(12, ge=2, description=".. to this")
     n_draws: int = Field(20_000, ge=1, description="chains drawn in each replicate")
@@ -46,10 +46,10 @@ class Search(Config):
 class Samples(Config):
     """What a sample can tell of the gap."""
 
-    vocab_size: int = Field(4, ge=2, description="V")
-    max_context: int = Field(5, ge=1, description="M: contexts of 0 .. M tokens")
-    chain_order: int = Field(1, ge=1, description="order of the random chain")
-    copy_lag: int = Field(3, ge=1, description="lag of the copying chain")
+    vocab_size: int = Field(4, ge=2, le=32, description="V")
+    max_context: int = Field(5, ge=1, le=12, description="M: contexts of 0 .. M tokens")
+    chain_order: int = Field(1, ge=1, le=8, description="order of the random chain")
+    copy_lag: int = Field(3, ge=1, le=12, description="lag of the copying chain")
     n_sequences: int = Field(100, ge=4, description="sequences of each data set")
     n_targets: int = Field(100, ge=1, description="positions of each sequence that are counted")
     n_sets: int = Field(100, ge=1, description="data sets of each replicate")
