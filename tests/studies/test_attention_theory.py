@@ -11,9 +11,10 @@ from testbed.studies import load_studies
 from testbed.studies.attention_theory import AttentionTheory
 from testbed.studies.attention_theory.comparison import Comparison, comparisons
 from testbed.studies.attention_theory.cosine_figures import TrainedPeak, peak_figure
-from testbed.studies.attention_theory.data import Table, gather
+from testbed.studies.attention_theory.data import gather
 from testbed.studies.attention_theory.evidence import slopes
 from testbed.studies.judge import calibrate
+from testbed.studies.tables import Table
 
 CONFIG = Path(__file__).parents[2] / "configs" / "attention_theory.toml"
 EXACT = {"p3_gap", "c3_peak", "c4_window", "p7_threshold", "p7_length_free"}

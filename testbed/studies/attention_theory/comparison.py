@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.attention_theory import printed as spec
-from testbed.studies.attention_theory.data import Data, Table
+from testbed.studies.attention_theory.data import Data
+from testbed.studies.tables import Table
 
 if TYPE_CHECKING:
     from testbed.studies.attention_theory.study import AttentionTheory

@@ -10,7 +10,8 @@ from testbed.studies.attention_theory.claims import STUDY
 from testbed.studies.attention_theory.config import RandomKeys
 from testbed.studies.attention_theory.cosine_claims import WINDOW
 from testbed.studies.attention_theory.data import Data
-from testbed.studies.attention_theory.drawing import closed_rows, curve, interval_words, style, table_rows
+from testbed.studies.attention_theory.drawing import closed_rows, curve, interval_words, table_rows
+from testbed.studies.drawing import style
 from testbed.studies.study import StudyFigure
 from testbed.theory import cosscale_peak, critical_cosine_scale
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,40 +11,12 @@ from testbed.studies.attention_theory.closed_forms import DENSITIES
 from testbed.studies.attention_theory.config import ClosedForms, GaussianHeads, RandomKeys, SingleKey
 from testbed.studies.attention_theory.laws import LAWS
 from testbed.studies.attention_theory.rows import Floats
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean, Replicates
+from testbed.studies.tables import Axes, Table
 
 if TYPE_CHECKING:
     from testbed.studies.attention_theory.study import AttentionTheory
-
-Axes = dict[str, tuple[Any, ...]]
-LEVEL = 0.95  # of intervals in figures and notes, for each number alone
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """Numbers with named axes, the last ones of `values`; a first axis over replicates where they are simulated.
-
-    >>> Table({"n": (64, 256)}, np.array([[1.0, 2.0], [3.0, 4.0]])).at(n=256).tolist()
-    [2.0, 4.0]
-    """
-
-    axes: Axes
-    values: Floats
-
-    def __post_init__(self) -> None:
-        shape = tuple(len(labels) for labels in self.axes.values())
-        if self.values.shape[self.values.ndim - len(shape) :] != shape:
-            raise ValueError(f"values of shape {self.values.shape} do not end in {shape}, the axes {list(self.axes)}")
-
-    def at(self, **labels: Any) -> Floats:
-        """The numbers at these labels; axes that are not named stay, in order."""
-        index = [
-            axis.index(labels[name]) if name in labels else slice(None) for name, axis in self.axes.items()
-        ]  # ValueError for a label that there is not
-        unknown = set(labels) - set(self.axes)
-        if unknown:
-            raise ValueError(f"there is no axis {', '.join(sorted(unknown))}, but {', '.join(self.axes)}")
-        return np.asarray(self.values[(..., *index)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies.attention_theory.data import LEVEL, Data, Table
+from testbed.studies.attention_theory.data import Data
 from testbed.studies.attention_theory.laws import LAWS, NAMES
 from testbed.studies.attention_theory.rows import Floats
+from testbed.studies.drawing import LEVEL, style
+from testbed.studies.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +17,6 @@ if TYPE_CHECKING:
 
 _PLACE = {"none": 2, "infoscale": 0, "sphere_exact": 6, "sphere_limit": 3, "log_n": 1, "yarn": 5, "headwise": 4}
 """Of each law in the cycle of styles: what is compared most differs most."""
-
-
-def style(place: int) -> dict[str, Any]:
-    """Colour, marker and dash number `place` of the cycle."""
-    import matplotlib
-
-    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
-    return {name: values[place % len(values)] for name, values in cycle.items()}
 
 
 def law_style(law: str) -> dict[str, Any]:

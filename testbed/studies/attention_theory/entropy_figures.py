@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.studies.attention_theory.claims import STUDY
-from testbed.studies.attention_theory.data import Data, Table
+from testbed.studies.attention_theory.data import Data
 from testbed.studies.attention_theory.drawing import (
     curve,
     interval_words,
@@ -17,6 +17,7 @@ from testbed.studies.attention_theory.drawing import (
 )
 from testbed.studies.attention_theory.laws import LAWS, NAMES
 from testbed.studies.study import StudyFigure
+from testbed.studies.tables import Table
 from testbed.theory import freezing_std
 
 if TYPE_CHECKING:

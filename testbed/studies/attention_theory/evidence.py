@@ -29,9 +29,10 @@ import numpy as np
 from testbed.studies.attention_theory.claims import STUDY
 from testbed.studies.attention_theory.config import Bounds
 from testbed.studies.attention_theory.cosine_claims import WINDOW
-from testbed.studies.attention_theory.data import Data, Table
+from testbed.studies.attention_theory.data import Data
 from testbed.studies.attention_theory.rows import Floats
 from testbed.studies.judge import Evidence, Exact, Max, Min
+from testbed.studies.tables import Table
 
 
 def evidence(bounds: Bounds, data: Data) -> dict[str, Evidence]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from testbed.studies.attention_theory.comparison import Comparison, comparisons
 from testbed.studies.attention_theory.data import Data
-from testbed.studies.attention_theory.drawing import closed_rows, law_style, length_axis, style
+from testbed.studies.attention_theory.drawing import closed_rows, law_style, length_axis
 from testbed.studies.attention_theory.printed import ROWS
+from testbed.studies.drawing import style
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:

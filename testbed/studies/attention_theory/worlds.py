@@ -14,12 +14,13 @@ import numpy as np
 from testbed.studies.attention_theory.claims import CLAIMED, PREDICTED, SATURATED, claims
 from testbed.studies.attention_theory.closed_forms import closed_forms
 from testbed.studies.attention_theory.config import ClosedForms, GaussianHeads, RandomKeys, SingleKey
-from testbed.studies.attention_theory.data import Axes, Data, Table, axes_of, closed_axes, replicates_of
+from testbed.studies.attention_theory.data import Data, axes_of, closed_axes, replicates_of
 from testbed.studies.attention_theory.evidence import evidence
 from testbed.studies.attention_theory.laws import LAWS, Law
 from testbed.studies.attention_theory.rows import Floats
 from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies.judge.claim import Word
+from testbed.studies.tables import Axes, Table
 
 if TYPE_CHECKING:
     from testbed.studies.attention_theory.study import AttentionTheory

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.attention_theory.cosine_figures import TrainedPeak, peak_axes
-from testbed.studies.attention_theory.data import Data, Table, axes_of
+from testbed.studies.attention_theory.data import Data, axes_of
 from testbed.studies.cosscale.arms import Family
 from testbed.studies.cosscale.claims import PREFIX
 from testbed.studies.cosscale.drawing import TITLES, alpha_axis, curve, cycle_look, interval_words, row
 from testbed.studies.cosscale.evidence import TASKS
 from testbed.studies.cosscale.results import Floats, Measured, random_cosine
 from testbed.studies.study import StudyFigure
+from testbed.studies.tables import Table
 from testbed.theory import cosscale_peak
 
 if TYPE_CHECKING:

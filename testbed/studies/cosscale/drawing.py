@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies.cosscale.results import LEVEL, Floats, Measured
+from testbed.studies.cosscale.results import Floats, Measured
+from testbed.studies.drawing import LEVEL, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,11 +30,7 @@ def look(name: str) -> dict[str, Any]:
 
 def cycle_look(place: int) -> dict[str, Any]:
     """Colour, marker and dash number `place` of the cycle."""
-    import matplotlib
-
-    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
-    found = {name: values[place % len(values)] for name, values in cycle.items()}
-    return {**found, "linewidth": 1.1, "markersize": 3.5}
+    return {**style(place), "linewidth": 1.1, "markersize": 3.5}
 
 
 def alpha_axis(axis: "Axes", alphas: Sequence[float]) -> None:

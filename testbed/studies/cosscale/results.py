@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from testbed.runs import Record
 from testbed.studies.cosscale.arms import arms_of
 from testbed.studies.cosscale.config import Role
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean, Replicates
 from testbed.theory import aligned_weights
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
 
 Floats = NDArray[np.float64]
-LEVEL = 0.95  # of intervals in figures and notes, for each number alone
 ATTENDED = (0, 1, 0)
 """Stage, weighting and place of eta_1*: before rotation, by attention, without the diagonal."""
 

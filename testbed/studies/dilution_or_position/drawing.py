@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from testbed.studies.dilution_or_position.config import NONE
 from testbed.studies.dilution_or_position.results import Measured, Row
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from testbed.studies.dilution_or_position.study import DilutionOrPosition
 
-LEVEL = 0.95
 DILUTION = {"color": "#0072B2", "hatch": ""}
 POSITION = {"color": "#E69F00", "hatch": "////"}
 

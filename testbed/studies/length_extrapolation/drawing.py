@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean
 from testbed.studies.length_extrapolation.config import NONE
 from testbed.studies.length_extrapolation.results import Measured, Row
@@ -11,7 +12,6 @@ from testbed.studies.length_extrapolation.results import Measured, Row
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
-LEVEL = 0.95
 FLOOR = 1e-4
 """Nats: below this a logarithmic scale shows only the noise of training."""
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.attention_theory.data import LEVEL, Axes, Table
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean, Replicates
 from testbed.studies.mep_extension import closed, groups, laws, schemes
 from testbed.studies.mep_extension.config import ClosedForms, CountsArm, CrossingArm, ExactArm, GroupsArm
 from testbed.studies.mep_extension.counts import predictor_names
 from testbed.studies.mep_extension.exact import SHORTENED
 from testbed.studies.mep_extension.laws import Floats
+from testbed.studies.tables import Axes, Table
 
 if TYPE_CHECKING:
     from testbed.studies.mep_extension.study import MepExtension

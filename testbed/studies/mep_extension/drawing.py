@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from testbed.studies.attention_theory.data import LEVEL, Table
-from testbed.studies.attention_theory.drawing import style
+from testbed.studies.drawing import LEVEL, style
 from testbed.studies.mep_extension.data import Data
 from testbed.studies.mep_extension.laws import Floats
+from testbed.studies.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from testbed.studies.attention_theory.data import Table
 from testbed.studies.judge import Evidence, Exact, Max, Min
 from testbed.studies.mep_extension import schemes
 from testbed.studies.mep_extension.closed import slopes
@@ -17,6 +16,7 @@ from testbed.studies.mep_extension.config import Bounds
 from testbed.studies.mep_extension.counts import crossing_size
 from testbed.studies.mep_extension.data import Data
 from testbed.studies.mep_extension.laws import Floats
+from testbed.studies.tables import Table
 
 PAIRWISE = ("markov_1", "logit_2", "potts", "copy")
 """Sources whose law is a Potts law: all pairs are exact."""

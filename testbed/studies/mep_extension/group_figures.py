@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from testbed.studies.attention_theory.drawing import style
+from testbed.studies.drawing import style
 from testbed.studies.mep_extension.closed import FAMILIES
 from testbed.studies.mep_extension.data import Data
 from testbed.studies.mep_extension.drawing import (

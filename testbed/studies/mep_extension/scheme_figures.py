@@ -109,7 +109,7 @@ def windows_figure(study: "MepExtension", data: Data) -> StudyFigure:
     """Windows by overlap and order; and the autoregressive property."""
     import matplotlib.pyplot as plt
 
-    from testbed.studies.attention_theory.drawing import style
+    from testbed.studies.drawing import style
 
     t = data.context_length
     figure, axes = plt.subplots(1, 2, figsize=(7, 3.8), width_ratios=(1, 1.1))

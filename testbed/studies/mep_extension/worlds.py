@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from testbed.studies.attention_theory.data import Axes, Table
 from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies.judge.claim import Word
 from testbed.studies.mep_extension.claims import DERIVED, OPPOSITE, claims
@@ -20,6 +19,7 @@ from testbed.studies.mep_extension.data import Data, axes_of, closed_axes, repli
 from testbed.studies.mep_extension.evidence import LOW_ORDER, PAIRWISE, WINDOW_WINS, evidence, well_specified
 from testbed.studies.mep_extension.laws import Floats
 from testbed.studies.mep_extension.schemes import is_short_reach
+from testbed.studies.tables import Axes, Table
 
 if TYPE_CHECKING:
     from testbed.studies.mep_extension.study import MepExtension

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean, Replicates
 from testbed.studies.judge.proportion import Proportion
 from testbed.studies.multipliers.rate import Floats
 
 if TYPE_CHECKING:
     from testbed.studies.multipliers.study import Multipliers
-
-LEVEL = 0.95  # of intervals in figures and notes, for each number alone
 
 
 @dataclass(frozen=True, eq=False)

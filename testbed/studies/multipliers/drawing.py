@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.studies.multipliers.data import LEVEL, Data
+from testbed.studies.drawing import LEVEL, style
+from testbed.studies.multipliers.data import Data
 from testbed.studies.multipliers.rate import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SOLVER_NAMES = {"ipf": "proportional fitting", "newton": "Newton", "lbfgs": "L-BFGS", "auto": "auto"}
-
-
-def style(place: int) -> dict[str, Any]:
-    """Colour, marker and dash number `place` of the cycle."""
-    import matplotlib
-
-    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
-    return {name: values[place % len(values)] for name, values in cycle.items()}
 
 
 def log_curve(

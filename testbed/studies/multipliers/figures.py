@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.runs import Record
+from testbed.studies.drawing import LEVEL, style
 from testbed.studies.multipliers.cases import EDGE_SOLVERS, OUTCOMES, SOLVERS
 from testbed.studies.multipliers.claims import STUDY
-from testbed.studies.multipliers.data import LEVEL, Data, gather, share
-from testbed.studies.multipliers.drawing import SOLVER_NAMES, interval_words, log_curve, style
+from testbed.studies.multipliers.data import Data, gather, share
+from testbed.studies.multipliers.drawing import SOLVER_NAMES, interval_words, log_curve
 from testbed.studies.multipliers.evidence import NEAR, STRAIGHT
 from testbed.studies.study import StudyFigure
 

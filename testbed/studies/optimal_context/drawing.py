@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean
 from testbed.studies.optimal_context.arm_data import ArmData
 from testbed.theory import kt_excess
@@ -11,7 +12,6 @@ from testbed.theory import kt_excess
 if TYPE_CHECKING:
     from testbed.studies.optimal_context.study import OptimalContext
 
-LEVEL = 0.95
 FLOOR = 2e-5  # nats: below this a logarithmic axis shows only rounding
 NETWORK, BAYES, TABLE, MIXTURE, STOPPED, EXCESS = "C0", "C2", "C1", "C3", "C4", "C6"
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.runs import Record
+from testbed.studies.drawing import LEVEL
 from testbed.studies.optimal_context.arm_data import ArmData, arm_data, counted
-from testbed.studies.optimal_context.drawing import BAYES, FLOOR, LEVEL, NETWORK, TABLE, rows_of
+from testbed.studies.optimal_context.drawing import BAYES, FLOOR, NETWORK, TABLE, rows_of
 from testbed.studies.optimal_context.split_figure import loss_split_figure
 from testbed.studies.study import StudyFigure
 from testbed.theory import kt_excess, kt_excess_is_trusted

@@ -4,18 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from testbed.studies.drawing import LEVEL
 from testbed.studies.optimal_context.arm_data import ArmData, counted
-from testbed.studies.optimal_context.drawing import (
-    BAYES,
-    EXCESS,
-    FLOOR,
-    LEVEL,
-    MIXTURE,
-    NETWORK,
-    STOPPED,
-    TABLE,
-    rows_of,
-)
+from testbed.studies.optimal_context.drawing import BAYES, EXCESS, FLOOR, MIXTURE, NETWORK, STOPPED, TABLE, rows_of
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from testbed.studies.drawing import LEVEL, style
 from testbed.studies.probability_gap.chains import UNPROVED, Floats, stationary_block
 from testbed.studies.probability_gap.claims import STUDY
-from testbed.studies.probability_gap.data import LEVEL, Data
-from testbed.studies.probability_gap.drawing import style
+from testbed.studies.probability_gap.data import Data
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:

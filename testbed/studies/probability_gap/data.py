@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
+from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean, Replicates
 from testbed.studies.judge.proportion import Proportion
 from testbed.studies.probability_gap.chains import STATEMENTS, TOLERANCE, Floats
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from testbed.studies.probability_gap.study import ProbabilityGap
 
 Flags = NDArray[np.bool_]
-LEVEL = 0.95  # of intervals in figures and notes, for each number alone
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.studies.drawing import LEVEL, style
 from testbed.studies.probability_gap.chains import Floats
-from testbed.studies.probability_gap.data import LEVEL, Data
+from testbed.studies.probability_gap.data import Data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-def style(place: int) -> dict[str, Any]:
-    """Colour, marker and dash number `place` of the cycle."""
-    import matplotlib
-
-    cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
-    return {name: values[place % len(values)] for name, values in cycle.items()}
 
 
 def curve(

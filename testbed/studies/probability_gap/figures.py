@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.runs import Record
+from testbed.studies.drawing import LEVEL, style
 from testbed.studies.judge.proportion import Proportion
 from testbed.studies.probability_gap.chains import STATEMENTS
 from testbed.studies.probability_gap.claims import STUDY
 from testbed.studies.probability_gap.counterexample_figure import counterexample_figure
-from testbed.studies.probability_gap.data import LEVEL, Data, gather, proportion
-from testbed.studies.probability_gap.drawing import curve, interval_words, style
+from testbed.studies.probability_gap.data import Data, gather, proportion
+from testbed.studies.probability_gap.drawing import curve, interval_words
 from testbed.studies.probability_gap.samples import ESTIMATES
 from testbed.studies.study import StudyFigure
 
