@@ -1,1 +1,1 @@
-"""What the commands do, one file a group; `testbed.cli` has their names and options."""
+"""What the commands do, one file a group; `app` has their names, arguments and help."""

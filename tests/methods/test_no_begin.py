@@ -8,8 +8,7 @@ from testbed.models.transformer import Transformer
 
 def logits(methods: tuple[str, ...], tokens: torch.Tensor, begin_shift: float) -> torch.Tensor:
     model = Transformer(ModelConfig(width=16, depth=2, heads=2, methods=methods), vocab_size=5, train_length=8)
-    torch.manual_seed(0)
-    flat = torch.randn(1, model.layout.row_length)
+    flat = torch.randn(1, model.layout.row_length, generator=torch.Generator().manual_seed(0))
     weights = model.layout.views(flat)
     weights["embedding"][:, -1] += begin_shift
     return model.logits(weights, tokens, "all")
@@ -28,9 +27,9 @@ def test_the_last_place_read_alone_is_the_last_of_all():
     model = Transformer(
         ModelConfig(width=16, depth=1, heads=2, methods=("nope", "no_begin")), vocab_size=5, train_length=8
     )
-    torch.manual_seed(1)
-    weights = model.layout.views(torch.randn(1, model.layout.row_length))
-    tokens = torch.randint(0, 5, (1, 3, 8))
+    generator = torch.Generator().manual_seed(1)
+    weights = model.layout.views(torch.randn(1, model.layout.row_length, generator=generator))
+    tokens = torch.randint(0, 5, (1, 3, 8), generator=generator)
     tokens[:, :, 0] = 5
     last, everywhere = (model.logits(weights, tokens, read) for read in ("last", "all"))
     assert torch.allclose(last.view(1, 3, -1), everywhere[:, :, -1], atol=1e-5)

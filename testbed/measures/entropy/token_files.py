@@ -111,13 +111,13 @@ def _npz(path: Path, name: str | None) -> tuple[Tokens, str, int]:
         with np.load(path, allow_pickle=False) as archive:
             chosen = _chosen(path, list(archive.files), name)
             tokens = archive[chosen]
-        if not isinstance(tokens, np.ndarray):
-            raise ConfigError(f"{path}: {chosen} is no array")
-        return tokens, f"array {chosen}", 0
+    except ConfigError:  # a ValueError, but it says what is wrong
+        raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, OSError) as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError(f"{path}: damaged or truncated, it ends at byte {size}: {error}") from None
+    if not isinstance(tokens, np.ndarray):
+        raise ConfigError(f"{path}: {chosen} is no array")
+    return tokens, f"array {chosen}", 0
 
 
 def _chosen(path: Path, names: list[str], wanted: str | None) -> str:
