@@ -43,7 +43,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def call(self, task: bytes) -> bytes:
-        """Send a pickled (study, unit, device), wait for the pickled `Done`. ChildDied with the exit code."""
+        """Send a pickled (study, unit, device, checkpoints), wait for the pickled `Done`. ChildDied with the exit code."""
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -111,8 +111,12 @@ def serve() -> None:
 
     torch.set_num_threads(1)
     while True:
-        study, unit, device = pickle.loads(tasks.get())
-        _send(answers, pickle.dumps(execute(study, unit, device)))
+        study, unit, device, checkpoints = pickle.loads(tasks.get())
+        shared = (
+            checkpoints is not None and checkpoints.parent.is_dir()
+        )  # on another machine there may be no such folder
+        done = execute(study, unit, device, checkpoints=checkpoints if shared else None)
+        _send(answers, pickle.dumps(done))
 
 
 def _send(pipe: IO[bytes], message: bytes) -> None:

@@ -8,6 +8,7 @@ machines that are lost; the driver alone writes the store.
 import os
 import pickle
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from testbed.core import ConfigError, TestbedError
@@ -51,16 +52,16 @@ class ClusterExecutor:
         return max(1, sum(self.client.nthreads().values()))
 
     def run(
-        self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer
+        self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer, checkpoints: Path
     ) -> Iterator[tuple[Unit, Done]]:
-        """What each unit gave, as it comes in."""
+        """What each unit gave, as it comes in. Workers that see the driver's results folder leave checkpoints there."""
         distributed = _distributed()
         flying: dict[Any, tuple[Unit, int]] = {}
         landed = distributed.as_completed([], loop=self.client.loop)
         waiting = iter(units)
 
         def launch(unit: Unit, attempt: int) -> None:
-            task = pickle.dumps((study, unit, device))
+            task = pickle.dumps((study, unit, device, checkpoints.resolve()))
             environment = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
             future = self.client.submit(_work, task, self.plugins, environment, pure=False)
             flying[future] = unit, attempt

@@ -45,23 +45,23 @@ class Executor(Protocol):
     """Where units are executed: in this process, or in others."""
 
     def run(
-        self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer
+        self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer, checkpoints: Path
     ) -> Iterator[tuple[Unit, Done]]:
-        """What each unit gave, in any order. Takes the next unit only when it can begin it at once."""
+        """What each unit gave, in any order. Takes the next unit only when it can begin it at once.
+
+        checkpoints   where long trainings leave their state, if the place of work can reach the results folder
+        """
         ...
 
 
 class InProcess:
-    """One unit after the other, here. Long trainings leave their state in `checkpoints`, where that is given."""
-
-    def __init__(self, checkpoints: Path | None = None) -> None:
-        self.checkpoints = checkpoints
+    """One unit after the other, here."""
 
     def run(
-        self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer
+        self, study: RunnableStudy, units: Iterator[Unit], device: str, observe: Observer, checkpoints: Path
     ) -> Iterator[tuple[Unit, Done]]:
         for unit in units:
-            yield unit, execute(study, unit, device, observe, self.checkpoints)
+            yield unit, execute(study, unit, device, observe, checkpoints)
 
 
 @dataclass
@@ -94,7 +94,7 @@ def run(
         plans += _further_plans(study, cells, plans)
         stage = _Stage(study, cells, plans, store, deadline)
         outcome.skipped += len(cells) - stage.n_todo
-        stage.run(executor or InProcess(stage.checkpoints), device, label or study.type_name, outcome)
+        stage.run(executor or InProcess(), device, label or study.type_name, outcome)
 
 
 def _further_plans(study: RunnableStudy, cells: list[Cell], plans: list[Plan]) -> list[Plan]:
@@ -154,7 +154,7 @@ class _Stage:
     def run(self, executor: Executor, device: str, label: str, outcome: Outcome) -> None:
         total = sum(plan.positions for plan, _ in self.work)
         progress = Progress(label, total, done=sum(plan.positions for plan, mine in self.work if not mine))
-        results = executor.run(self.study, self.units(), device, progress.advance)
+        results = executor.run(self.study, self.units(), device, progress.advance, self.checkpoints)
         try:
             for unit, done in results:
                 with uninterrupted(), self.store.transaction():

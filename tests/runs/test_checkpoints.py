@@ -11,7 +11,8 @@ from tiny import command, environment, tiny, write_config
 
 from testbed.runs import Store, run
 from testbed.runs.bundle import read_bundle, write_bundle
-from testbed.runs.runner import CHECKPOINTS, InProcess
+from testbed.runs.packing import pack
+from testbed.runs.runner import CHECKPOINTS
 from testbed.runs.verify import verify
 from testbed.runs.work import Unit, execute
 from testbed.training import trainer
@@ -142,10 +143,32 @@ def test_verifying_and_packing_pass_by_what_is_under_way(tmp_path, monkeypatch):
 def test_work_without_a_folder_leaves_none(tmp_path, monkeypatch, steps):
     monkeypatch.chdir(tmp_path)
     study = tiny(steps=STEPS)
-    with Store(tmp_path / "results", writable=True) as store:
-        assert run(study, store, executor=InProcess()).ran == 6
-    assert execute(study, Unit(tuple(study.cells({})[:2])), "cpu").failed == []
-    assert not (tmp_path / "results" / CHECKPOINTS).exists()
+    cells = [cell for cell in study.cells({}) if cell.training is not None]
+    (plan,) = pack(cells, study.positions_per_ensemble)
+    assert execute(study, Unit(tuple(cells), plan), "cpu").failed == []
+    assert steps == list(range(STEPS))
+    assert not list(tmp_path.iterdir())
+
+
+COMMAND = """
+import sys
+from testbed.training import trainer
+from testbed.cli import main
+trainer.CHECKPOINT_SECONDS = 0.0
+main()
+"""
+
+
+def test_the_command_leaves_a_state_too(tmp_path):
+    """What `testbed run` starts goes on where it was: the folder reaches the training whatever executes it."""
+    write_config(tmp_path)
+    given = [sys.executable, "-c", COMMAND, "run", "tiny.toml", "steps=1000000", "--results", "r"]
+    with subprocess.Popen(given, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not state_files(tmp_path / "r") and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+    assert state_files(tmp_path / "r"), process.stderr
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def test_a_child_does_the_work_and_outlives_an_error() -> None:
     study, child = tiny(), Child([str(PLUGIN)])
     try:
         for _ in range(2):
-            done = pickle.loads(child.call(pickle.dumps((study, unit_of(study), "cpu"))))
+            done = pickle.loads(child.call(pickle.dumps((study, unit_of(study), "cpu", None))))
             expected = execute(study, unit_of(study), "cpu")
             assert [r.content() for r in done.records] == [r.content() for r in expected.records]
     finally:
@@ -113,6 +113,38 @@ def test_a_dead_process_costs_one_retry(tmp_path, cluster) -> None:
     there = records_of(tmp_path / "there", cluster, kill_seed=1, kill_once=str(mark), **SPREAD)
     assert mark.exists()
     assert contents(there) == contents(here)
+
+
+COUNT_AND_KILL = """
+import os, signal
+from pathlib import Path
+from testbed.training import trainer
+from testbed.training.ensemble import Ensemble
+trainer.CHECKPOINT_SECONDS = 0.0
+FOLDER, real = Path({folder!r}), Ensemble.train_step
+
+def train_step(self, step):
+    with (FOLDER / "steps").open("a") as file:
+        print(step, file=file)
+    if step == {kill_at} and not (FOLDER / "killed").exists():
+        (FOLDER / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, step)
+
+Ensemble.train_step = train_step
+"""
+
+
+def test_a_long_training_goes_on_in_the_next_process(tmp_path) -> None:
+    settings = {"steps": 12, "seeds": 1, "lengths": (1,)}
+    here = records_of(tmp_path / "here", **settings)
+    plugin = tmp_path / "count_and_kill.py"
+    plugin.write_text(COUNT_AND_KILL.format(folder=str(tmp_path), kill_at=7))
+    with ClusterExecutor(workers=1, plugins=[str(PLUGIN), str(plugin)]) as executor:
+        there = records_of(tmp_path / "there", executor, **settings)
+    assert contents(there) == contents(here)
+    assert [int(line) for line in (tmp_path / "steps").read_text().split()] == [*range(8), *range(7, 12)]
+    assert not list((tmp_path / "there").glob("checkpoints/*"))
 
 
 @pytest.mark.slow
