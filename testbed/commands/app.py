@@ -256,11 +256,19 @@ def figures(
 
 
 @app.command()
-def report(results: Path = RESULTS, plugin: list[Path] = PLUGIN) -> int:
+def report(
+    results: Path = RESULTS,
+    plugin: list[Path] = PLUGIN,
+    serve: bool = typer.Option(False, "--serve", help="then show the page in the browser, until Ctrl-C"),
+    port: int = typer.Option(0, min=0, max=65535, help="port to serve it at; 0: any that is free"),
+) -> int:
     """Redo the report, with its figures and verdicts, from the records, without training."""
-    from testbed.commands.results import redo_report
+    from testbed.commands.results import redo_report, serve_report
 
-    return redo_report(results, plugin)
+    status = redo_report(results, plugin)
+    if serve:
+        serve_report(results, port)
+    return status
 
 
 @app.command()

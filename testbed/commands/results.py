@@ -1,6 +1,9 @@
 """`testbed figures`, `report` and `status`: everything that is made from a results folder alone."""
 
+import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +140,26 @@ def redo_report(results: Path, plugins: Sequence[Path]) -> int:
     """Figures, verdicts and report again."""
     with Store(results) as store:
         return 0 if write_results(store, plugins=plugins) else RUN_FAILED
+
+
+def serve_report(results: Path, port: int) -> None:
+    """Show the page at an address of this machine alone, until Ctrl-C."""
+    import webbrowser
+
+    from testbed.report.serve import ReportServer
+
+    if not (results / REPORT).is_file():
+        raise ConfigError(f"--serve: {results} has no report yet")
+    try:
+        server = ReportServer(results, REPORT, port)
+    except OSError as error:
+        raise ConfigError(f"--port: given {port}, which cannot be listened at: {error.strerror}") from None
+    with server:
+        print(f"serving               {server.url}   (Ctrl-C ends it)", flush=True)
+        if sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(server.url)  # without a display it would be a browser in this very terminal
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def redo_figures(results: Path, gallery: Path | None, plugins: Sequence[Path]) -> int:
