@@ -236,7 +236,7 @@ def test_installed_reads_this_interpreter(run):
 
 def test_requirements_are_in_the_form_that_run_reads():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"dev", "cluster", "analysis", "oracles"}
+    assert set(extras) == {"dev", "cluster", "analysis", "oracles", "tokens"}
     for requirement in [*PROJECT["dependencies"], *extras["dev"]]:
         assert re.fullmatch(r"[a-z0-9-]+>=\d+(\.\d+)*", requirement), requirement
 
