@@ -52,10 +52,14 @@ def specs(n: int, model: tuple[int, int], size: Size, method: str = "learned", *
                 seed=seed,
             ),
             model=ModelConfig(width=width, depth=depth, heads=max(1, width // 32), methods=(methods.build(method),)),
-            optimiser=OptimiserConfig(steps=100_000, weight_decay=0.01, learning_rate=1e-3 * (1 + seed / 100)),
+            optimiser=OptimiserConfig(
+                steps=100_000,
+                weight_decay=0.01,
+                learning_rate=1e-3 * (1 + seed / 100),
+                **({"precision": "bfloat16"} | changes),
+            ),
             loss="all",
             initial_seed=seed,
-            **({"precision": "bfloat16"} | changes),
         )
         for seed in range(n)
     ]
@@ -196,9 +200,8 @@ def measure_precision(size: Size, device: torch.device) -> str:
             one.replace(
                 context_length=length,
                 data=DataConfig(n_targets=2**15, max_context=length, targets_per_step=64, seed=one.data.seed),
-                optimiser=OptimiserConfig(steps=size.training_steps),
+                optimiser=OptimiserConfig(steps=size.training_steps, precision=precision),
                 evaluation=EvaluationConfig(path_points=1),
-                precision=precision,
             )
             for one in specs(size.trained, size.models[0], size, "rope")
         ]

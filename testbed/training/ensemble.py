@@ -59,7 +59,7 @@ class Ensemble:
         layout = self.model.layout
         rows = torch.stack([layout.initial_row(spec.initial_seed) for spec in self.specs])
         self.weights_EP = rows.to(self.device)
-        self.working_EP = self.weights_EP.to(PRECISIONS[first.precision])  # itself, where that is float32
+        self.working_EP = self.weights_EP.to(PRECISIONS[first.optimiser.precision])  # itself, where that is float32
         self.gradients_EP = torch.zeros_like(self.working_EP)
         self.leaves = [layout.leaves(self.working_EP[s.rows], self.gradients_EP[s.rows]) for s in self.segments]
         self.optimiser = AdamW(
@@ -72,8 +72,8 @@ class Ensemble:
         self.loss_E = torch.zeros(n, device=self.device)
         self.clock_1 = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.most_windows = WINDOWS_PER_CALL["cpu" if self.device.type == "cpu" else "cuda"]
-        self._batch_loss: BatchLoss = compiled(batch_loss) if first.compile else batch_loss
-        self._update = compiled(self.optimiser.update) if first.compile else self.optimiser.update
+        self._batch_loss: BatchLoss = compiled(batch_loss) if first.optimiser.compile else batch_loss
+        self._update = compiled(self.optimiser.update) if first.optimiser.compile else self.optimiser.update
         self.run_step = StepRunner(self.device)
 
     def prepare(self, step: int) -> None:

@@ -122,5 +122,5 @@ def too_large(specs: list[TrainingSpec], device: str) -> ResourceError:
     return ResourceError(
         f"device {device}: {len(specs)} member{'s' * (len(specs) > 1)} of width {model.width}, depth {model.depth},"
         f" {spec.context_length + 1} positions and {spec.data.targets_per_step} targets a step need more memory than is"
-        f" free{free}; take fewer targets_per_step, a smaller model, or precision = bfloat16"
+        f" free{free}; take fewer targets_per_step, a smaller model, or optimiser.precision = bfloat16"
     )

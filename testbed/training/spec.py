@@ -67,6 +67,15 @@ class OptimiserConfig(Config):
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean gradient")
     beta2: float = Field(0.95, ge=0, lt=1, description="decay of the mean squared gradient")
     epsilon: float = Field(1e-8, gt=0, description="added to the root mean square")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="of a step's arithmetic; weights, optimiser state and scoring stay float32",
+    )
+    compile: bool = Field(
+        False, description="torch.compile the step: faster after tens of seconds; only rounding differs"
+    )
+
+    remarks: ClassVar[frozenset[str]] = frozenset({"compile"})
 
 
 class EvaluationConfig(Config):
@@ -90,16 +99,7 @@ class TrainingSpec(Config):
     optimiser: OptimiserConfig = Field(OptimiserConfig(), description="the optimiser")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="the scoring")
     loss: Literal["last", "all"] = Field("last", description="train on the last position or on all of them")
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="of a step's arithmetic; weights, optimiser state and scoring stay float32",
-    )
-    compile: bool = Field(
-        False, description="torch.compile the step: faster after tens of seconds; only rounding differs"
-    )
     initial_seed: int = Field(0, ge=0, description="seed of the initial weights")
-
-    remarks: ClassVar[frozenset[str]] = frozenset({"compile"})
 
     member_fields: ClassVar[frozenset[str]] = frozenset(
         {

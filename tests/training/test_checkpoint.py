@@ -19,13 +19,15 @@ SOURCE = MarkovSource.random(vocab_size=3, order=2, concentration=0.5, seed=1)
 STEPS = 40
 
 
-def spec(seed=0, length=2, batch="sampled", n_targets=40, rate=1e-2, model=None, **others):
+def spec(seed=0, length=2, batch="sampled", n_targets=40, rate=1e-2, model=None, precision="float32", **others):
     return TrainingSpec(
         source=SOURCE,
         context_length=length,
         data=DataConfig(n_targets=n_targets, max_context=3, batch=batch, targets_per_step=4, seed=seed),
         model=ModelConfig(width=8, depth=1, heads=1, **(model or {})),
-        optimiser=OptimiserConfig(learning_rate=rate, steps=STEPS, warmup_steps=2, weight_decay=0.1),
+        optimiser=OptimiserConfig(
+            learning_rate=rate, steps=STEPS, warmup_steps=2, weight_decay=0.1, precision=precision
+        ),
         evaluation=EvaluationConfig(n_contexts=40, n_heldout=40, path_points=4),
         initial_seed=seed,
         **others,

@@ -29,12 +29,15 @@ def spec(seed: int, precision: str, **changes) -> TrainingSpec:
         context_length=2,
         data=DataConfig(max_context=2, batch="distinct", seed=seed),
         model=ModelConfig(**model),
-        optimiser=OptimiserConfig(learning_rate=5e-3, steps=STEPS, warmup_steps=10),
+        optimiser=OptimiserConfig(learning_rate=5e-3, steps=STEPS, warmup_steps=10, precision=precision),
         evaluation=EvaluationConfig(n_contexts=64, n_heldout=64, path_points=2),
-        precision=precision,
         initial_seed=seed,
         **changes,
     )
+
+
+def with_optimiser(one: TrainingSpec, **changes) -> TrainingSpec:
+    return one.replace(optimiser=one.optimiser.replace(**changes))
 
 
 def excess(precision: str) -> np.ndarray:
@@ -106,7 +109,7 @@ def test_both_blocks_and_the_tied_head_are_narrow(block, batch):
 
 def test_precision_is_in_the_key_and_compiling_is_not():
     one = spec(0, "float32")
-    narrow, faster = one.replace(precision="bfloat16"), one.replace(compile=True)
+    narrow, faster = with_optimiser(one, precision="bfloat16"), with_optimiser(one, compile=True)
     assert narrow.training_key != one.training_key
     assert faster.training_key == one.training_key
     assert len({Shape.of(one), Shape.of(narrow), Shape.of(faster)}) == 3
@@ -116,7 +119,7 @@ def test_precision_is_in_the_key_and_compiling_is_not():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_compiled_step_is_the_step_to_rounding(precision):
     one = spec(0, precision)
-    plain, faster = Ensemble([one]), Ensemble([one.replace(compile=True)])
+    plain, faster = Ensemble([one]), Ensemble([with_optimiser(one, compile=True)])
     for step in range(3):
         tolerance = 1e-5 if precision == "float32" else 5e-3
         torch.testing.assert_close(faster.train_step(step), plain.train_step(step), atol=tolerance, rtol=0)

@@ -41,13 +41,13 @@ CHANGED = {
     "optimiser.beta1": 0.5,
     "optimiser.beta2": 0.5,
     "optimiser.epsilon": 0.5,
+    "optimiser.precision": "bfloat16",
+    "optimiser.compile": None,  # a remark: no part of any key
     "evaluation.evaluation_budget": 5,
     "evaluation.n_contexts": 5,
     "evaluation.n_heldout": 5,
     "evaluation.path_points": 5,
     "loss": "all",
-    "precision": "bfloat16",
-    "compile": None,  # a remark: no part of any key
     "initial_seed": 5,
 }
 """Another value for every field. A new field must be given one here, and a decision in TrainingSpec.member_fields."""
@@ -66,7 +66,7 @@ START = {
     "data.masked_share": MASKED,
 }
 """Where a field is changed that the base cannot have."""
-ALONE = [path for path in CHANGED if path not in ("compile", "model.mask_symbol")]
+ALONE = [path for path in CHANGED if path not in ("optimiser.compile", "model.mask_symbol")]
 """Fields that can be changed while all others stay."""
 
 

@@ -32,13 +32,23 @@ CASES = {
 }
 
 
-def spec(seed=0, batch="sampled", n_targets=40, methods=("rope",), model=None, source=SOURCE, length=5, **others):
+def spec(
+    seed=0,
+    batch="sampled",
+    n_targets=40,
+    methods=("rope",),
+    model=None,
+    source=SOURCE,
+    length=5,
+    precision="float32",
+    **others,
+):
     return TrainingSpec(
         source=source,
         context_length=length,
         data=DataConfig(n_targets=n_targets, max_context=length, batch=batch, targets_per_step=6, seed=seed),
         model=ModelConfig(width=16, depth=2, heads=2, methods=methods, **(model or {})),
-        optimiser=OptimiserConfig(steps=500, warmup_steps=3, weight_decay=0.1),
+        optimiser=OptimiserConfig(steps=500, warmup_steps=3, weight_decay=0.1, precision=precision),
         evaluation=EvaluationConfig(n_contexts=40, n_heldout=40, path_points=2),
         initial_seed=seed,
         **others,
