@@ -43,7 +43,7 @@ class Manifold(QuerySource):
         z = e^(i pi u),   |a_j| = retention,   arg a_j and b drawn by `seed`
 
     The nearest coordinate is u_1. The teacher is analytic, and depends on all of u_1 .. u_d0 and on nothing else:
-    dim(l) = min(l, d0) exactly (intrinsic_entropy.md 11.1). `inverse_noise` is beta; left out, it is infinite and the
+    dim(l) = min(l, d0) exactly. `inverse_noise` is beta; left out, it is infinite and the
     label is the argmax, y - 1 = the nearest of C directions on the circle.
 
     Why this teacher: theta_j is a disc automorphism on the circle, so a coordinate that isn't seen turns the phase by a

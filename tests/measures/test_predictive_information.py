@@ -92,7 +92,7 @@ def test_information_is_the_block_entropy_beyond_the_rate():
 
 
 def test_golden_offset_of_a_window():
-    """landscape R1: a cold start costs Mess3(x = .05, a = .85) E_T / T = .057 bit a token at T = 10; E is .571 bit."""
+    """A cold start costs Mess3(x = .05, a = .85) E_T / T = .057 bit a token at T = 10; E is .571 bit."""
     found = predictive_information(Mess3(x=0.05, a=0.85), 10)
     assert float(found.upper[10] - found.lower[10]) < 1e-6
     assert found.value[10] / 10 / LN2 == pytest.approx(0.057, abs=5e-4)

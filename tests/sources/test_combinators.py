@@ -126,7 +126,7 @@ def test_brackets_and_complexities_of_products():
 
 
 def test_staircase_of_noisy_copies():
-    """landscape 3.2: h_n = sum_j (ln 2 [n < b_j] + H_b(e_j) [n >= b_j]), E = sum_j b_j (ln 2 - H_b(e_j))."""
+    """h_n = sum_j (ln 2 [n < b_j] + H_b(e_j) [n >= b_j]), E = sum_j b_j (ln 2 - H_b(e_j))."""
     lags, errors = (1, 2, 4), (0.2, 0.1, 0.05)
     product = ProductSource([noisy_copy(lag, error) for lag, error in zip(lags, errors, strict=True)])
     floor = [binary_entropy(error) for error in errors]

@@ -35,7 +35,7 @@ def entropy(law) -> float:
     return -float(law @ np.log(law))
 
 
-# h, E, C_mu in bits, h_l from l = 0; landscape 3.1
+# h, E, C_mu in bits, h_l from l = 0
 GOLDEN_BITS = [
     (GoldenMean(), 2 / 3, 0.2516, 0.9183, [0.9183, 0.6667]),
     (EvenProcess(), 2 / 3, 0.9183, 0.9183, [0.9183, 0.8742, 0.7925, 0.7704, 0.7296, 0.7185, 0.6981]),
@@ -167,7 +167,7 @@ class TestHiddenMarkov:
     def test_without_emissions_it_is_a_markov_chain(self):
         source = HiddenMarkovSource.from_stochastic_matrix([[0.8, 0.2], [0.3, 0.7]])
         h = source.conditional_entropies(2).value / BIT
-        assert h[1:] == pytest.approx([0.7857, 0.7857], abs=5e-5)  # landscape 3.1, binary Markov (.2, .3)
+        assert h[1:] == pytest.approx([0.7857, 0.7857], abs=5e-5)  # binary Markov (.2, .3)
         assert source.excess_entropy().value / BIT == pytest.approx(0.1853, abs=5e-5)
 
     @pytest.mark.parametrize(

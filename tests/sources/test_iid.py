@@ -30,7 +30,7 @@ def test_configs_written_before_the_new_fields_keep_their_key(given_keys, key, f
 
 
 def test_zipf_entropy_is_the_closed_form():
-    """h = s sum p ln k + ln sum k^-s  (landscape 3.1); the law is quantised, which moves h by less than V 2^-32 ln."""
+    """h = s sum p ln k + ln sum k^-s; the law is quantised, which moves h by less than V 2^-32 ln."""
     for s, size in ((0.0, 7), (1.0, 1000), (2.5, 300)):
         k = np.arange(1, size + 1)
         p = k**-s / np.sum(k**-s)

@@ -15,7 +15,7 @@ from testbed.sources.lags.lag_chain import TOTAL, LagChainSource
 
 @pytest.mark.parametrize("lag", [1, 4])
 def test_golden(lag):
-    """landscape 1.33: p = .1, q = .2 has h = .3835 and H(pi) = .6365 nats, and h_n = H(pi) for n < k."""
+    """p = .1, q = .2 has h = .3835 and H(pi) = .6365 nats, and h_n = H(pi) for n < k."""
     source = LagChainSource(lag=lag, p=0.1, q=0.2)
     assert source.entropy_rate().value == pytest.approx(0.3835, abs=5e-5)
     assert source.conditional_entropies(lag + 2).value == pytest.approx([0.6365] * lag + [0.3835] * 3, abs=5e-5)

@@ -119,7 +119,7 @@ def test_ergodic_means_one_component(taps, vocab_size, noise):
 
 
 def test_golden_entropies():
-    """landscape.md 3.2: XOR(1, 3) with e = .1: .6931 three times, then .3251."""
+    """XOR(1, 3) with e = .1: .6931 three times, then .3251."""
     h = NoisyXorSource(taps=(1, 3), noise=0.1).conditional_entropies(5)
     assert h.value == pytest.approx([0.6931, 0.6931, 0.6931, 0.3251, 0.3251, 0.3251], abs=5e-5)
     copy = NoisyCopySource(lag=4, noise=0.1)

@@ -118,7 +118,7 @@ def test_labels_are_parities():
     assert abs(n / 3000 - 0.14) < 0.035
 
 
-# -- variant A (intrinsic_entropy.md 4.1)
+# -- variant A
 def test_variant_a_risks():
     golden = {20: 0.6931, 21: 0.6516, 24: 0.5545, 27: 0.4713, 32: 0.3882, 36: 0.3327, 43: 0.2634, 63: 0.1664}
     golden |= {72: 0.1386, 94: 0.0970, 100: 0.0970}

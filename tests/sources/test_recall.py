@@ -62,7 +62,7 @@ def test_a_shuffle_draws_each_item_once_and_knows_its_law(n, seed):
 
 # ------------------------------------------------------------------------------------------------ repeated block
 def test_repeated_block_golden_numbers():
-    """landscape.md 3.1: ln K for n tokens, then 0; E_2n = n ln K."""
+    """ln K for n tokens, then 0; E_2n = n ln K."""
     block = RepeatedBlock(vocab_size=8, block_length=5)
     assert block.position_losses(10).value == pytest.approx([math.log(8)] * 5 + [0.0] * 5)
     assert block.block_entropies(10).value[-1] == pytest.approx(5 * math.log(8))
@@ -153,7 +153,7 @@ def test_key_value_recall_is_its_story(answer, distinct, n, queries):
 
 
 def test_missing_keys_cost_what_they_should():
-    """S-AFFINE (landscape.md 1.16): a miss is answered by the prior, a hit by the value; the loss is their mixture."""
+    """Where a key is missing: a miss is answered by the prior, a hit by the value; the loss is their mixture."""
     source = KeyValueRecall(n_keys=64, n_values=8, n_queries=4, missing=0.25, missing_answer="prior")
     for n in (1, 5, 63):
         losses = source.position_losses(2 * n + 8)

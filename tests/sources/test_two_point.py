@@ -64,7 +64,7 @@ def test_against_the_chain_of_all_states(vocab_size, taps, noise):
 
 
 def test_golden():
-    """landscape.md, correction 1: (1, 3) at 7: (1 - 2 e)^4 = .4096 at e = .1; (1, 2) at 3 and (b/2, b) at 3 b/2:
+    """(1, 3) at 7: (1 - 2 e)^4 = .4096 at e = .1; (1, 2) at 3 and (b/2, b) at 3 b/2:
     (1 - 2 e)^2; zero before."""
     e, near = 0.1, 1e-8  # noises are rounded to 2^-32
     xor = NoisyXorSource(taps=(1, 3), noise=e)

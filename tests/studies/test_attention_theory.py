@@ -105,7 +105,7 @@ def test_laws_see_the_same_draws_and_are_paired(smoke, finished):
     assert len(set(data.arms["gaussian_heads"]["second_moment"].values[:, 0])) == smoke.n_replicates
 
 
-def test_every_closed_form_of_the_specification_is_regenerated(smoke, finished):
+def test_every_closed_form_of_the_re_derivation_is_regenerated(smoke, finished):
     data = gather(smoke, finished)
     assert data is not None
     compared = comparisons(smoke, data)

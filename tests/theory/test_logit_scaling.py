@@ -1,4 +1,4 @@
-"""Scaling laws for logits: the tables of 2501.08570's specification to three decimals, limits, and slow twins."""
+"""Scaling laws for logits: the tables of a re-derivation of 2501.08570 to three decimals, limits, and slow twins."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_the_infoscale_table(head_dim):
 
 def test_the_rivals_rows():
     assert log_ratio(LENGTHS, 64) == pytest.approx([2 / 3, 5 / 6, 1, 7 / 6, 4 / 3, 1.5, 5 / 3, 11 / 6, 2], abs=1e-12)
-    # at 256 the specification's 1.297 is a slip of the last digit: (0.1 ln 4 + 1)^2 = 1.29648
+    # at 256 the re-derivation's 1.297 is a slip of the last digit: (0.1 ln 4 + 1)^2 = 1.29648
     yarn = [1, 1, 1, 1.143, 1.296, 1.459, 1.631, 1.813, 2.005]
     assert yarn_temperature(LENGTHS, 64) == pytest.approx(yarn, abs=5.1e-4)
     sphere = [1, 1.089, 1.174, 1.255, 1.334, 1.410, 1.485]
@@ -89,7 +89,7 @@ def test_gap_counting_in_the_cases_that_are_known():
     assert gap_counting_scale([3.0]) == 0.0
     assert gap_counting_scale(np.r_[2.5, np.zeros(63)]) == pytest.approx(math.log(64) / 2.5)
     rows = np.random.default_rng(0).normal(size=(4000, 1024))
-    # Gaussian logits: near sqrt(2 ln n) = 3.72, and above it. The specification's simulated medians, 2.96 / 3.87 / 4.37
+    # Gaussian logits: near sqrt(2 ln n) = 3.72, and above it. The re-derivation's simulated medians, 2.96 / 3.87 / 4.37
     # at n = 64 / 1024 / 4096, are not reproduced: 3.06 / 4.2 / 4.6, here and by the definition's supremum (the twin).
     assert np.median(gap_counting_scale(rows)) == pytest.approx(4.2, abs=0.1)
     with pytest.raises(ConfigError, match="logits"):

@@ -1,6 +1,6 @@
 """Recall and retrieval: one thing among n is asked for; n varies with the length, the law is exact at every n.
 
-| task (infoscale.md, section 12) | source |
+| task | source |
 |---|---|
 | T1 noisy single-location retrieval | `noisy_retrieval`, `gaussian_retrieval` |
 | T2 exact associative recall | `associative_recall` |

@@ -50,8 +50,8 @@ class KeyValueRecall(WithoutContextEntropies):
     n follows from the length, 2 n + 2 n_queries. Keys are drawn without replacement (`distinct`, n at most n_keys) or
     with, and then a key's last value counts. With probability `missing` a query takes a key that was not shown, each of
     those alike; otherwise the key of one of the n pairs, each alike. Queries are independent. A missing key is answered
-    by the token `none`, or by a fresh value of the `prior`, for which no attention is the Bayes optimum (landscape.md
-    1.16, 3.1). When every key is shown, none can be missing. `noise` replaces a shown value in an answer by one of the
+    by the token `none`, or by a fresh value of the `prior`, for which no attention is the Bayes optimum.
+    When every key is shown, none can be missing. `noise` replaces a shown value in an answer by one of the
     others.
 
     Loss of an answer, distinct keys:  (1 - missing) H(channel) + missing H(values), the last term 0 with `none`.

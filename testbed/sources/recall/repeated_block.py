@@ -37,7 +37,7 @@ class RepeatedBlock(Source):
 
         2 0 1 2 0 1 2 0 1 ...        (n = 3)
 
-    h_l = ln V for l < n, then 0; h = 0; E = H(2n) = n ln V (landscape.md 3.1). A shifted sequence repeats a block just
+    h_l = ln V for l < n, then 0; h = 0; E = H(2n) = n ln V. A shifted sequence repeats a block just
     as random, so the process is stationary; it isn't ergodic.
 
     With `longest_block` the length is drawn too, uniformly from block_length .. longest_block. The law is then a

@@ -1,6 +1,6 @@
 """The claims: what is said of idealised heads, where it comes from, and where its number must lie.
 
-The numbers stand in `evidence.py`. C1 to C4 are the paper's; the others are predictions of the specification, made by
+The numbers stand in `evidence.py`. C1 to C4 are the paper's; the others are predictions of the re-derivation, made by
 re-deriving the paper's formulas, and their reading is ours. The paper's body was not at hand: that C1 and C2 are meant
 for i.i.d. keys, and what theorem 3.5 says, is inferred too.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAPER = "2501.08570"
 STUDY = "attention_theory"
 CLAIMED, PREDICTED, SATURATED = "as claimed", "as predicted", "saturated"
-"""The planted worlds: the paper's C1 and C2 hold in the first, the specification's predictions in the second; in the
+"""The planted worlds: the paper's C1 and C2 hold in the first, the re-derivation's predictions in the second; in the
 third nothing depends on alpha."""
 ABOVE_ZERO = Region(lower=0.0)
 

@@ -1,4 +1,4 @@
-"""How the regenerated numbers compare with the specification's printed ones.
+"""How the regenerated numbers compare with the re-derivation's printed ones.
 
 Closed forms must agree to the last digit printed. Simulated entries have two or three decimals and a sampling error of
 their own: the corrected table 2.4 f rests on 6,000 rows, and the others, whose rows are not told, are taken to rest on

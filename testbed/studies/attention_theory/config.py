@@ -88,7 +88,7 @@ class ClosedForms(Config):
 
 
 class Bounds(Config):
-    """Regions and regimes of the claims, from the specification's predictions, fixed before any run of this study."""
+    """Regions and regimes of the claims, from the re-derivation's predictions, fixed before any run of this study."""
 
     slope: float = Field(0.1, gt=0, description="entropy is constant if |dH / d ln n| is at most this (S1)")
     entropy_above_one_to: float = Field(4.0, description="heads of sigma up to this have H_m > 1 (table 2.4 c)")

@@ -66,7 +66,7 @@ def entropy_claims(study: "AttentionTheory") -> tuple[Claim, ...]:
             "headwise",
             "The factor lambda* = sqrt(1 + 2 ln(n/m) / sigma^2) of a head's own sigma leaves, in its worst head, less"
             f" slope of the entropy than InfoScale and log n leave at sigma = {study.gaussian_heads.stds[0]:g}.",
-            place="our prediction on S21 (specification, 2.4 c)",
+            place="our prediction on the head-wise factor",
             scope=warm,
             control=f"world '{CLAIMED}', in which InfoScale is flat already",
             unit=PER_LENGTH,
@@ -75,7 +75,7 @@ def entropy_claims(study: "AttentionTheory") -> tuple[Claim, ...]:
             study,
             "log_n_nearer",
             f"At n = {most} the entropy under ln n / ln m is nearer to that at m than under InfoScale, in every head.",
-            place="our prediction (specification, 2.4 c)",
+            place="our prediction",
             scope=warm,
             control=f"world '{CLAIMED}', in which InfoScale is exact",
             unit="nats",
@@ -85,7 +85,7 @@ def entropy_claims(study: "AttentionTheory") -> tuple[Claim, ...]:
             "combined",
             f"On CosScale with random keys InfoScale holds H within {b.combined:.0%} of its value at m for alpha >="
             f" {b.combined_from:g}, and for alpha <= {b.follows_to:g} it does not.",
-            place="our prediction (specification, 3.5)",
+            place="our prediction",
             scope=sphere,
             control=f"world '{CLAIMED}', in which every alpha is flat",
             unit="nats",

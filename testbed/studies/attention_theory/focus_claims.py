@@ -57,7 +57,7 @@ def focus_claims(study: "AttentionTheory") -> tuple[Claim, ...]:
             "p4_mass",
             f"The same sharpening raises the mean mass on the true key at n = {settings.lengths[-1]}: unscaled <"
             f" InfoScale < log n, each time by {b.mass:g}.",
-            place="our prediction (specification, 2.4 f)",
+            place="our prediction",
             scope=key,
             control=f"world '{CLAIMED}', in which sharpening costs mass",
             region=Region(lower=b.mass),

@@ -174,7 +174,7 @@ def _print_note(compared: Sequence[Comparison]) -> str:
     simulated = [one for one in compared if not one.is_closed]
     off = [f"{one.table} {one.entry}: {one.found:.4g}, printed {one.printed:g}" for one in simulated if not one.agrees]
     return (
-        f"{len(simulated) - len(off)} of {len(simulated)} simulated entries of the specification's tables agree within"
+        f"{len(simulated) - len(off)} of {len(simulated)} simulated entries of the re-derivation's tables agree within"
         f" 4 standard errors and their rounding; the print is taken to rest on {ROWS:,} rows, which is known of 2.4 f"
         " alone" + (f". Off: {'; '.join(off)}." if off else ".")
     )

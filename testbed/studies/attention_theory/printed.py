@@ -1,4 +1,4 @@
-"""The specification's tables, as printed before this study existed: closed forms, and small simulations of its own."""
+"""The re-derivation's tables, as printed before this study existed: closed forms, and small simulations of its own."""
 
 FACTORS: dict[int, tuple[float, ...]] = {  # table 2.2, n = 16 .. 4096
     16: (0.850, 0.931, 1, 1.059, 1.111, 1.156, 1.196, 1.231, 1.263),

@@ -7,7 +7,7 @@ re-derivation of the formulas made (P1 to P11). All of it on idealised heads: i.
 sphere, one relevant key, aligned keys under RoPE. What holds or fails here says what the *formulas* can do; a trained
 model may differ, and is judged elsewhere.
 
-What was fixed when. Claims, heads, lengths, regions and margins come from the specification's derivations and its own
+What was fixed when. Claims, heads, lengths, regions and margins come from the re-derivation and its own
 small simulations, and were written down before any run of this study. Code was tried on replicates below number 100;
 the verdicts at laptop scale and above come from replicates 100 on, drawn for them. One number was changed in between: a
 planted world in which mass stays had passed as a loss of mass (P3), so that a fall must now exceed the margin.

@@ -80,7 +80,7 @@ def printed_figure(study: "AttentionTheory", data: Data) -> StudyFigure | None:
         rows=[one.row() for one in compared],
         title="Regenerated numbers against the printed ones",
         caption=(
-            "Each entry of the specification's tables: found less printed, over the largest difference allowed; crosses"
+            "Each entry of the re-derivation's tables: found less printed, over the largest difference allowed; crosses"
             " lie outside. Closed forms: half a unit of the last digit; the crosses are slips of the print. Simulated:"
             f" 4 standard errors, ours and theirs, and the rounding; theirs are those of {ROWS:,} rows, which is known"
             " of 2.4 f alone."

@@ -49,7 +49,7 @@ NOISE = {"entropy": 0.03, "originals": 0.01, "mass": 0.015, "cosine": 0.002}
 
 
 def worlds(study: "AttentionTheory") -> list[World]:
-    """One in which the specification's predictions hold, one for the paper's C1 and C2, one without alpha."""
+    """One in which the re-derivation's predictions hold, one for the paper's C1 and C2, one without alpha."""
     return [_world(study, name) for name in (PREDICTED, CLAIMED, SATURATED)]
 
 

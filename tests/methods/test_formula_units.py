@@ -1,4 +1,4 @@
-"""The sixteen unit tests that the specification of 2501.08570 asks for: where each is, and the rest here.
+"""Sixteen identities and limits of the formulas around 2501.08570: where each is tested, and the rest here.
 
 U1   InfoScale is 1 at m, grows, its table, its limit       theory/test_logit_scaling, methods/test_scaling_methods
 U2   the root of eq. 18 is the tilted density's maximum     theory/test_cosine_attention
