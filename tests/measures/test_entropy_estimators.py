@@ -197,6 +197,18 @@ def test_nsb_equals_a_plain_sum(counts, size) -> None:
     assert nsb_entropy(Fingerprint.of(counts), size)[0] == pytest.approx(expected, abs=2e-8)
 
 
+@settings(max_examples=40)
+@given(COUNTS, COUNTS, st.integers(0, 60))
+def test_a_sample_alike_changes_nsb_by_nothing_that_matters(counts, other, empty) -> None:
+    """Also where it is not alike at all, and its range of no use."""
+    size = float(max(len(counts), len(other)) + empty)
+    sample, like = Fingerprint.of(counts), Fingerprint.of(other)
+    if sample.total == 0 or like.total == 0:
+        return
+    assert nsb_mean(sample, size, like) == pytest.approx(nsb_mean(sample, size), abs=1e-6)
+    assert nsb_mean(sample, size, like) == nsb_mean(sample, size, like)  # what is kept with it changes nothing
+
+
 def test_grouped_counts_change_nsb_by_nothing_that_matters() -> None:
     rng = np.random.default_rng(0)
     for size, n in ((1000, 10**6), (5000, 10**7), (3000, 3 * 10**4)):

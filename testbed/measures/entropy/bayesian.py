@@ -18,6 +18,8 @@ SERIES_FROM = 16.0
 """Arguments from which Stirling's series are exact to the last digits."""
 DROP = 34.0
 """Where the posterior has fallen by e^-34 the integral ends."""
+NEAR_DROP = 24.0
+"""A range found for another sample will do if the posterior falls by so much within it."""
 NODES, WIDEST_STEP = 40, 0.35
 
 
@@ -50,23 +52,42 @@ def nsb_entropy(sample: Fingerprint, alphabet_size: float) -> tuple[float, float
     return first, math.sqrt(max(0.0, float(weight @ square) - first**2))
 
 
-def nsb_mean(sample: Fingerprint, alphabet_size: float) -> float:
-    """The mean alone, from grouped counts: within 1e-8 nats of `nsb_entropy`'s, in a fraction of the time."""
+def nsb_mean(sample: Fingerprint, alphabet_size: float, like: Fingerprint | None = None) -> float:
+    """The mean alone, from grouped counts: within 1e-8 nats of `nsb_entropy`'s, in a fraction of the time.
+
+    like    a sample of about the same counts, such as the whole of which this is a part: where its posterior lies is
+            looked up there first, which is most of the work for each of many samples alike; the mean then differs by
+            less than 1e-6 nats
+    """
     if alphabet_size == 1:
         return 0.0
     grouped = _grouped(sample)
-    b, weight = _posterior(grouped, alphabet_size)
+    b, weight = _posterior(grouped, alphabet_size, None if like is None else _support_of(like, alphabet_size))
     return float(weight @ _mean(grouped, alphabet_size, b))
 
 
 # ---------------------------------------------------------------------------------------------------- the posterior
-def _posterior(sample: Fingerprint, size: float) -> tuple[Floats, Floats]:
-    """Concentrations b and their posterior probabilities, for the trapezoid rule."""
-    low, high = _support(_thinned(sample), size)
-    u = np.linspace(low, high, max(NODES, math.ceil((high - low) / WIDEST_STEP)))
-    log_weight = _log_posterior(sample, size, u)
+def _posterior(sample: Fingerprint, size: float, near: tuple[float, float] | None = None) -> tuple[Floats, Floats]:
+    """Concentrations b and their posterior probabilities, for the trapezoid rule; `near` is tried as its range."""
+    u, log_weight = _laid_out(sample, size, near or _support(_thinned(sample), size))
+    if near is not None and log_weight.max() - max(log_weight[0], log_weight[-1]) < NEAR_DROP:
+        u, log_weight = _laid_out(sample, size, _support(_thinned(sample), size))
     weight = np.exp(log_weight - log_weight.max())
     return np.exp(u), weight / weight.sum()
+
+
+def _laid_out(sample: Fingerprint, size: float, ends: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Nodes u = ln b between the ends, and ln of the posterior there."""
+    low, high = ends
+    u = np.linspace(low, high, max(NODES, math.ceil((high - low) / WIDEST_STEP)))
+    return u, _log_posterior(sample, size, u)
+
+
+def _support_of(sample: Fingerprint, size: float) -> tuple[float, float]:
+    """`_support`, kept with the sample."""
+    if size not in sample.supports:
+        sample.supports[size] = _support(_thinned(sample), size)
+    return sample.supports[size]
 
 
 def _log_posterior(sample: Fingerprint, size: float, u: Floats) -> Floats:

@@ -21,6 +21,7 @@ class Fingerprint:
     multiplicities    (D,) how many bins have each, float64
     total             N = sum of n over bins
     n_seen            bins with n > 0
+    supports          by number of bins, where NSB's posterior lies: found once, and near by for samples alike
 
     >>> one = Fingerprint.of([3, 0, 1, 1])
     >>> one.counts.tolist(), one.multiplicities.tolist(), one.total, one.n_seen
@@ -37,6 +38,7 @@ class Fingerprint:
         self.multiplicities: Floats = numbers[kept]
         self.total = float(self.counts @ self.multiplicities)
         self.n_seen = float(self.multiplicities.sum())
+        self.supports: dict[float, tuple[float, float]] = {}
 
     @classmethod
     def of(cls, counts: ArrayLike) -> "Fingerprint":

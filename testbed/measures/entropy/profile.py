@@ -133,7 +133,7 @@ def entropy_profiles(
         begin(n_blocks if interval == "jackknife" else n_bootstrap)
 
     def statistic(replicate: GramCounts) -> Floats:
-        return np.array([differences(replicate, one) for one in estimators])
+        return np.array([differences(replicate, one, counts) for one in estimators])
 
     errors = standard_errors(counter, statistic, interval, n_bootstrap, seed, advance)
     width = half_width(n_blocks, interval, confidence) * errors
@@ -157,19 +157,23 @@ def entropy_profiles(
     ]
 
 
-def block_entropies(counts: GramCounts, estimator: str = "nsb") -> Floats:
-    """(max_order,) H(1) .. H(max_order) in nats, over V^k bins."""
+def block_entropies(counts: GramCounts, estimator: str = "nsb", like: GramCounts | None = None) -> Floats:
+    """(max_order,) H(1) .. H(max_order) in nats, over V^k bins; `like`: counts of a stream alike (`estimate`)."""
+    near = [None] * (counts.max_order + 1) if like is None else like.grams
     sizes = float(counts.vocab_size) ** np.arange(counts.max_order + 1)
-    return np.array([estimate(counts.grams[k], estimator, sizes[k]) for k in range(1, counts.max_order + 1)])
+    orders = range(1, counts.max_order + 1)
+    return np.array([estimate(counts.grams[k], estimator, sizes[k], like=near[k]) for k in orders])
 
 
-def differences(counts: GramCounts, estimator: str = "nsb") -> Floats:
+def differences(counts: GramCounts, estimator: str = "nsb", like: GramCounts | None = None) -> Floats:
     """(max_order,) h_0 .. h_(max_order - 1): H(k + 1 tokens) - H(k tokens) over the windows of k + 1 tokens, nats.
 
     Over the same windows plug-in h_k is the mean entropy of the frequencies that follow each context, hence never below
-    zero.
+    zero. `like`: counts of about the same stream (`estimate`).
     """
+    near = [None] * counts.max_order if like is None else like.contexts
     sizes = float(counts.vocab_size) ** np.arange(counts.max_order + 1)
-    longer = block_entropies(counts, estimator)
-    shorter = [estimate(counts.contexts[k], estimator, sizes[k]) for k in range(1, counts.max_order)]
+    longer = block_entropies(counts, estimator, like)
+    orders = range(1, counts.max_order)
+    shorter = [estimate(counts.contexts[k], estimator, sizes[k], like=near[k]) for k in orders]
     return np.asarray(longer - np.array([0.0, *shorter]))

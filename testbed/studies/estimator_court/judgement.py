@@ -1,0 +1,133 @@
+"""From records to verdicts: the numbers of the claims, the checks they rest on, and what stands beside them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from testbed.runs import Record
+from testbed.studies.estimator_court.claims import claims
+from testbed.studies.estimator_court.data import MIXING, NEVER, Data, alarm_shares, gather, held_at, of_kinds
+from testbed.studies.estimator_court.evidence import evidence
+from testbed.studies.estimator_court.measure import CODERS, NAMES
+from testbed.studies.judge import judge
+from testbed.studies.study import Check, Judgement
+
+if TYPE_CHECKING:
+    from testbed.studies.estimator_court.study import EstimatorCourt
+
+RARE = 5.0
+"""Least expected count of a gram that counts as met often (Cochran's rule)."""
+RARELY, ROUNDING = 1e-6, 1e-9
+
+
+def judgement(study: "EstimatorCourt", records: Sequence[Record]) -> Judgement:
+    """Verdicts on all claims; undecided throughout if a check fails."""
+    data = gather(study, records)
+    if data is None:
+        return Judgement((), (Check("complete", False, "records of some source or length are missing"),))
+    found = checks(study, data)
+    failed = next((check for check in found if not check.passed), None)
+    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    numbers = evidence(study, data)
+    pairs = [(claim, numbers[claim.id]) for claim in claims(study) if claim.id in numbers]
+    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+
+
+def checks(study: "EstimatorCourt", data: Data) -> tuple[Check, ...]:
+    """What must be true whatever the claims."""
+    return (_truths(data), _finite(data), _sampled(study, data), _often(study, data), _cases(study, data))
+
+
+def _truths(data: Data) -> Check:
+    rises = max(float(np.diff(one["truth"]).max()) for one in data.streams.values())
+    below = max(float((one["rate"] - one["truth"]).max()) for one in data.streams.values())
+    return Check(
+        "h_k never rises and never falls below h", max(rises, below) < 1e-9, f"by {max(rises, below):.1e} nats"
+    )
+
+
+def _finite(data: Data) -> Check:
+    bad = sum(int((~np.isfinite(one["estimates"])).sum()) for one in data.streams.values())
+    return Check("every estimator gives a number everywhere", bad == 0, f"{bad} do not")
+
+
+def _sampled(study: "EstimatorCourt", data: Data) -> Check:
+    """Sampler and truth agree: the exact law needs H(N) / N, between h and what h_0 .. h_K allow."""
+    least = 1.0
+    for source in of_kinds(study, MIXING):
+        for size in study.sizes:
+            arrays = data.streams[source.label, size.n_tokens]
+            if size.coders:
+                cost = data.mean(arrays["bayes"]).student
+                truth, rest = arrays["truth"], size.n_tokens - len(arrays["truth"])
+                most = float(truth.sum() + rest * truth[-1]) / size.n_tokens
+                least = min(least, cost.p_above(most + ROUNDING), cost.p_below(float(arrays["rate"]) - ROUNDING))
+    return Check("streams are of the sources whose truth is used", least > RARELY, f"least p-value {least:.1e}")
+
+
+def _often(study: "EstimatorCourt", data: Data) -> Check:
+    rarest = min(float(one["rarest"]) for one in data.corrections.values())
+    return Check(
+        "where the correction is judged every gram is met often", rarest >= RARE, f"the rarest {rarest:.1f} times"
+    )
+
+
+def _cases(study: "EstimatorCourt", data: Data) -> Check:
+    missing = [claim.id for claim in claims(study) if claim.id not in evidence(study, data)]
+    return Check("every claim has a case", not missing, ", ".join(missing) or "all have")
+
+
+def notes(study: "EstimatorCourt", data: Data) -> tuple[str, ...]:
+    """What a reader should know beside the verdicts."""
+    b = study.bounds
+    lengths = " and ".join(f"{one.n_tokens:,}" for one in study.judged_sizes)
+    size = study.judged_sizes[len(study.judged_sizes) // 2]
+    inside: list[str] = []
+    at_limit: list[str] = []
+    warned: list[str] = []
+    alarmed: list[str] = []
+    for name in NAMES:
+        for words, beyond in ((inside, None), (at_limit, 0)):
+            held, total = held_at(study, data, name, beyond)
+            words.append(f"{name} {held / max(total, 1):.2f}")
+        for words, biased in ((warned, True), (alarmed, False)):
+            shares, total = alarm_shares(study, data, name, MIXING, biased)
+            words.append(f"{name} {shares.mean():.2f} of {total}")
+    breaks = []
+    for source in study.sources:
+        orders = data.break_orders(source, size, b.tolerance)
+        best = int(orders.max())
+        names = [name for name, order in zip(NAMES, orders, strict=True) if order == best]
+        last = "none up to K" if best > source.max_order else f"k = {best}"
+        breaks.append(f"{source.label}: {last} ({', '.join(names) if len(names) < len(NAMES) else 'all alike'})")
+    silent = []
+    for one in study.extrapolated:
+        found = data.extrapolated[one.label]
+        off = float(found["limit"] - found["rate"])
+        said = "determined" if found["determined"] else "said to be undetermined"
+        silent.append(f"{one.label} {off:+.4f} ({said})")
+    slow, n_slow = alarm_shares(study, data, "nsb", NEVER, True)
+    coded = next(s for s in reversed(study.sizes) if s.coders)
+    rates = []
+    for source in study.sources:
+        arrays = data.streams[source.label, coded.n_tokens]
+        excess = (arrays["coded"] - arrays["bayes"][:, None]).mean(axis=0)
+        rates.append(f"{source.label} {'/'.join(f'{value:.3f}' for value in excess)}")
+    return (
+        f"{study.n_replicates} streams of each source at {lengths} tokens, {study.judged_sizes[0].n_intervals} of them"
+        " with"
+        " intervals; longer ones, for bias alone, as the figures say. An order is broken where the mean error is above"
+        f" {b.tolerance:g} nats.",
+        f"Share of 95 % intervals that hold at half the trust limit: {', '.join(inside)}. At the limit:"
+        f" {', '.join(at_limit)}.",
+        f"Share of biased orders that the trust limit excludes: {', '.join(warned)}. Of unbiased ones:"
+        f" {', '.join(alarmed)}."
+        f" Of {n_slow} orders at which NSB is off on {', '.join(s.label for s in of_kinds(study, NEVER))}:"
+        f" {slow.mean():.2f}.",
+        f"At {size.n_tokens:,} tokens the last estimators to break do so at: {'; '.join(breaks)}. That james_stein and,"
+        " in"
+        " the end, bayes are right on uniform laws at any order is their prior, which is that law.",
+        f"Rate less the exact law's code at {coded.n_tokens:,} tokens, {'/'.join(CODERS)}: {', '.join(rates)}.",
+        f"Ansatz on exact H(n) / n, limit less h: {', '.join(silent)}.",
+    )
