@@ -8,6 +8,7 @@
 Stopping changes nothing before it, so one path serves all three, and they are paired. E member, B sample, S data seed.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,12 +26,17 @@ from testbed.training.optimiser import AdamW
 from testbed.training.spec import OptimiserConfig
 from testbed.training.streams import Stream, step_generator
 
+# A leaf is a strided view of the flat buffer and so is its gradient; torch would rather have the gradient contiguous.
+warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
+
 Floats = NDArray[np.float64]
 CLAMP = float(np.log((1 - 1e-6) / 1e-6))
 """Validation takes probabilities between 1e-6 and 1 - 1e-6, as the public code does."""
 RULES = ("stopped", "selected", "end")
-VALIDATION_BATCH = 4096
-"""Samples of one forward pass without gradients."""
+BLOCK_FLOATS = {"cpu": 1 << 19, "cuda": 1 << 30}
+"""Numbers that members computed together hold for a moment, about."""
+VALIDATION_BATCH = 512
+"""Samples of one forward pass without gradients: few enough for the cache."""
 
 
 @dataclass(frozen=True)
@@ -69,43 +75,58 @@ class MLPEnsemble:
         rows = [self.model.initial_row(one.initial_seed, one.context_length) for one in specs]
         self.weights_EP = torch.stack(rows).to(self.device)
         self.gradients_EP = torch.zeros_like(self.weights_EP)
-        self.leaves = self.model.layout.leaves(self.weights_EP, self.gradients_EP)
-        self.optimiser = AdamW(self.weights_EP, self.gradients_EP, self._decay_mask(), [_optimiser(s) for s in specs])
+        self.blocks = self._blocks()
+        layout = self.model.layout
+        self.leaves = [layout.leaves(self.weights_EP[rows], self.gradients_EP[rows]) for rows in self.blocks]
+        decay = self.model.layout.decay_mask()
+        self.optimiser = AdamW(self.weights_EP, self.gradients_EP, decay, [_optimiser(spec) for spec in specs])
         self.seeds = sorted({spec.data_seed for spec in specs})
         index = [self.seeds.index(spec.data_seed) for spec in specs]
         self.seed_of_E = torch.tensor(index, device=self.device)
-        lengths_E1 = torch.tensor([[spec.context_length] for spec in specs], device=self.device)
-        self.seen_E1L = (torch.arange(first.n_bits, device=self.device) < lengths_E1).float()[:, None, :]
+        self.seen_E1I = torch.stack([_seen(spec, self.n_questions) for spec in specs])[:, None].to(self.device)
         self.train_set = self._load("train", first.n_targets)
         self.validation_set = self._load("heldout", first.n_validation)
         self.alive_E = torch.ones(len(specs), dtype=torch.bool, device=self.device)
 
-    def _decay_mask(self) -> Tensor:
-        return self.model.layout.decay_mask()
+    def _blocks(self) -> list[slice]:
+        """Rows that are computed together: so few that what they hold for a moment stays in the cache."""
+        inputs = self.first.n_bits + self.n_questions
+        widths = inputs + sum(outputs for _, outputs, _ in self.model.layers)
+        room = BLOCK_FLOATS["cpu" if self.device.type == "cpu" else "cuda"]
+        rows = max(1, room // (min(self.first.batch_size, self.first.n_targets) * widths))
+        return [slice(a, min(a + rows, len(self.specs))) for a in range(0, len(self.specs), rows)]
 
-    def _load(self, stream: Stream, n: int) -> tuple[Tensor, Tensor, Tensor]:
-        """bits (S, n, L) and questions and answers (S, n) of every data seed."""
+    def _load(self, stream: Stream, n: int) -> tuple[Tensor, Tensor]:
+        """Bits and one-hot question as bytes (S, n, I), and answers (S, n), of every data seed."""
         drawn = [draw_samples(self.source, stream, seed, n, self.first.n_bits) for seed in self.seeds]
-        parts = (np.stack([getattr(one, name) for one in drawn]) for name in ("bits", "question", "answer"))
-        bits, question, answer = (torch.from_numpy(part).to(self.device) for part in parts)
-        return bits, question, answer.float()
+        inputs = torch.stack([_inputs(one, self.n_questions) for one in drawn])
+        answers = torch.from_numpy(np.stack([one.answer for one in drawn])).float()
+        return inputs.to(self.device), answers.to(self.device)
 
-    def _batch(self, data: tuple[Tensor, Tensor, Tensor], index_SB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Bits (E, B, L), one-hot questions (E, B, Q) and answers (E, B) of these samples of every seed."""
-        bits, question, answer = data
+    def _batch(self, data: tuple[Tensor, Tensor], index_SB: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs (S, B, I) and answers (S, B) of these samples of every seed."""
         rows = torch.arange(len(self.seeds), device=self.device)[:, None]
-        bits_EBL = bits[rows, index_SB].float()[self.seed_of_E] * self.seen_E1L
-        question_SBQ = F.one_hot(question[rows, index_SB], self.n_questions).float()
-        return bits_EBL, question_SBQ[self.seed_of_E], answer[rows, index_SB][self.seed_of_E]
+        return data[0][rows, index_SB].float(), data[1][rows, index_SB]
+
+    def _block_losses(self, number: int, batch: tuple[Tensor, Tensor], clamp: float | None = None) -> Tensor:
+        """(e, B) cross-entropies of a block's members."""
+        rows = self.blocks[number]
+        seeds = self.seed_of_E[rows]
+        logits = self.model.logits(self.leaves[number], batch[0][seeds] * self.seen_E1I[rows])
+        if clamp is not None:
+            logits = logits.clamp(-clamp, clamp)
+        return F.binary_cross_entropy_with_logits(logits, batch[1][seeds], reduction="none")
 
     def losses_and_gradients(self, index_SB: Tensor) -> Tensor:
         """(E,) mean cross-entropy of a batch, nats; gradients are left in `gradients_EP`."""
         self.gradients_EP.zero_()
-        bits, question, answer = self._batch(self.train_set, index_SB)
-        logits = self.model.logits(self.leaves, bits, question)
-        loss_E = F.binary_cross_entropy_with_logits(logits, answer, reduction="none").mean(dim=1)
-        loss_E.sum().backward()
-        return loss_E.detach()
+        batch = self._batch(self.train_set, index_SB)
+        losses = []
+        for number in range(len(self.blocks)):
+            loss_e = self._block_losses(number, batch).mean(dim=1)
+            loss_e.sum().backward()
+            losses.append(loss_e.detach())
+        return torch.cat(losses)
 
     @torch.no_grad()
     def validation_losses(self) -> Tensor:
@@ -113,9 +134,9 @@ class MLPEnsemble:
         n, parts = self.first.n_validation, []
         for start in range(0, n, VALIDATION_BATCH):
             index = torch.arange(start, min(start + VALIDATION_BATCH, n), device=self.device)
-            bits, question, answer = self._batch(self.validation_set, index.expand(len(self.seeds), -1))
-            logits = self.model.logits(self.leaves, bits, question).clamp(-CLAMP, CLAMP)
-            parts.append(F.binary_cross_entropy_with_logits(logits, answer, reduction="none").sum(dim=1))
+            batch = self._batch(self.validation_set, index.expand(len(self.seeds), -1))
+            found = [self._block_losses(number, batch, CLAMP).sum(dim=1) for number in range(len(self.blocks))]
+            parts.append(torch.cat(found))
         return torch.stack(parts).sum(dim=0) / n
 
     def orders(self, epoch: int) -> Tensor:
@@ -141,6 +162,18 @@ class MLPEnsemble:
             epoch += 1
             watch.after_epoch(self.validation_losses(), torch.stack(losses).mean(dim=0))
         return watch.members(self.specs, self.alive_E)
+
+
+def train_mlps(
+    specs: list[MLPSpec], device: str = "cpu", observe: Callable[[int], None] | None = None
+) -> list[MLPMember]:
+    """Train specs of one shape together; a member's result does not depend on the others, except for rounding.
+
+    observe   called after every step with the number of steps finished
+
+    Raises ValueError where shapes differ.
+    """
+    return MLPEnsemble(specs, device).train(observe)
 
 
 class _Watch:
@@ -210,11 +243,19 @@ def member_logits(member: MLPMember, rule: str, samples: Samples, device: str = 
     assert isinstance(source, BitQuerySource)
     model = MLP(spec.model, spec.n_bits, len(source.tasks))
     weights = model.layout.views(torch.from_numpy(member.weights[rule])[None].to(device))
-    seen = (torch.arange(spec.n_bits) < spec.context_length).float()
-    parts = []
-    for start in range(0, len(samples.bits), VALIDATION_BATCH):
-        part = slice(start, start + VALIDATION_BATCH)
-        bits = torch.from_numpy(samples.bits[part]).float() * seen
-        question = F.one_hot(torch.from_numpy(samples.question[part]), len(source.tasks)).float()
-        parts.append(model.logits(weights, bits[None].to(device), question[None].to(device))[0].double().cpu().numpy())
-    return np.concatenate(parts)
+    inputs = _inputs(samples, len(source.tasks)) * _seen(spec, len(source.tasks))
+    parts = [model.logits(weights, part[None].to(device))[0] for part in inputs.split(VALIDATION_BATCH)]
+    return np.asarray(torch.cat(parts).double().cpu().numpy())
+
+
+def _inputs(samples: Samples, n_questions: int) -> Tensor:
+    """(N, I) bits and the unit vector of the question, as bytes."""
+    question = F.one_hot(torch.from_numpy(samples.question), n_questions).to(torch.uint8)
+    return torch.cat([torch.from_numpy(samples.bits), question], dim=1)
+
+
+def _seen(spec: MLPSpec, n_questions: int) -> Tensor:
+    """(I,) one where the member sees the input: its l bits, and the question."""
+    seen = torch.ones(spec.n_bits + n_questions)
+    seen[spec.context_length : spec.n_bits] = 0.0
+    return seen

@@ -7,11 +7,15 @@ With a, b, I, phi_D, phi_P of `shapley` at the largest ratio n / m, of a row (an
     averaging         max over arms of max(a, phi_D - phi_P)                                 <= margin     averaging
     begin             phi_D(begin hidden) - phi_D(begin seen) / 2                            >= 0          recall
     scaling_removes   min over arms of max over scalings s of a / 2 - a(arm + s)             >= 0          recall
-    scaling_only      max over out-of-range arms, scalings s of phi_P - phi_P(arm + s)       <= margin     recall
+    scaling_only      max over out-of-range arms, scalings s of (b + I) - (b + I)(arm + s)   <= margin     recall
 
-`c7_<row>` is claim C7, of each position scheme: the share of dilution is over one half by at least the margin. Where
-the interaction is larger than the smaller of phi_D and phi_P (and than the margin) nothing is said of shares; a - b,
-which needs none, is what `far_few` is about. A replicate counts where every row of a contrast learnt its task.
+`c7_<row>` is claim C7, of each scheme with positions: the share of dilution is over one half by at least the margin.
+Where |I| is larger than the smaller of |a| and |b| (and than the margin) nothing is said of shares; a - b, which needs
+none, is what `far_few` is about. Arms without positions have b = I = 0 whatever was learnt: they are controls, which
+say what dilution alone costs, and get no verdict. Multipliers are 1 at m keys, so that b is the same with and without;
+`scaling_only` is about what far positions add to many keys, b + I, which is not. `averaging` is withheld where sharper
+attention would cost no more than the margin either (`injected`, of an exact head whose logits are multiplied). A
+replicate counts where every row of a contrast learnt its task.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,12 +48,22 @@ class Withheld:
 
 
 def claim_rows(study: "DilutionOrPosition") -> list[Row]:
-    """The rows of which C7 is asked: every arm of a recall task, and changes that keep positions in range."""
+    """The rows of which C7 is asked: arms of a recall task with positions, and changes that keep these in range."""
     rows = []
     for task in study.of_role("recall"):
-        rows += [Row(task.name, name) for name in task.arms]
+        rows += [Row(task.name, arm.name) for arm in study.arms_of(task) if arm.has_positions]
         rows += [Row(task.name, arm, one.name) for one in study.changes if one.positions for arm in one.arms]
     return rows
+
+
+def control_rows(study: "DilutionOrPosition") -> list[Row]:
+    """Arms of a recall task without positions: dilution alone can cost them anything, so that C7 is no question."""
+    return [
+        Row(task.name, arm.name)
+        for task in study.of_role("recall")
+        for arm in study.arms_of(task)
+        if not arm.has_positions
+    ]
 
 
 def claim_name(study: "DilutionOrPosition", row: Row) -> str:
@@ -87,7 +101,7 @@ def claims(study: "DilutionOrPosition") -> tuple[Claim, ...]:
             f"With {row}, many keys cost more than far positions: dilution has the larger share of the excess.",
             "claim C7: dilution, not insufficient training, is the main obstacle to long context",
             f"recall source {row.task}, {_expected(study, row)}",
-            "claim averaging, where it must fail; world position",
+            "claim averaging, where it must fail; arms without positions, where dilution is seen; world position",
             above,
         )
         for row in claim_rows(study)
@@ -104,9 +118,9 @@ def claims(study: "DilutionOrPosition") -> tuple[Claim, ...]:
         ),
         claim(
             "averaging",
-            "Where attention should average, added keys in range cost nothing, and dilution has no larger share.",
-            "control of claim C7, which must fail here: uniform attention cannot be diluted",
-            "averaging source (T7), every arm",
+            "Where all statements count, added keys in range cost nothing, and dilution has no larger share.",
+            "control of claim C7, which must fail here: attention in a ratio of its own is not diluted",
+            "averaging source (T7b), every arm; there sharper attention costs more than the margin",
             "world averaging_suffers: added keys cost there too",
             below,
         ),
@@ -129,21 +143,27 @@ def claims(study: "DilutionOrPosition") -> tuple[Claim, ...]:
         ),
         claim(
             "scaling_only",
-            "No multiplier of the logits lowers the share of far positions.",
-            "our prediction P10, second part: and only that",
+            "With many keys shown, no multiplier of the logits lowers what far positions add.",
+            "our prediction P10, second part: and only that; with few keys it is so by construction",
             f"recall source, {' and '.join(one for one in scaled if one in study.out_of_range) or 'no arm'}",
-            "world scaling_repairs: multipliers halve what far positions cost",
+            "world scaling_repairs: multipliers halve what far positions add to many keys",
             below,
         ),
     )
 
 
 def _expected(study: "DilutionOrPosition", row: Row) -> str:
+    arm = study.arm(row.arm)
     if row.change != NONE:
-        return "positions kept in range by the change"
-    if not study.arm(row.arm).has_positions:
-        return "where it must hold: exchangeable keys, and no positions to go out of range"
-    return "positions out of range" if row.arm in study.out_of_range else "positions trained for the length"
+        scheme = "positions kept in range by the change"
+    elif row.arm in study.out_of_range:
+        scheme = "positions out of range"
+    elif arm.draws_positions:
+        scheme = "positions trained for the length"
+    else:
+        scheme = "a penalty on distance: no position to be trained, far keys are weighed down by design"
+    deep = (study.model.depth if arm.depth is None else arm.depth) > 1
+    return scheme + (", many near keys share positions in earlier blocks, untrained" if deep else "")
 
 
 def scaled_arms(study: "DilutionOrPosition") -> list[str]:
@@ -187,12 +207,12 @@ def _c7(study: "DilutionOrPosition", data: Measured, row: Row) -> Evidence | Wit
     effects = data.effects(row, study.ratios[-1])
     difference = effects.dilution - effects.position
     if effects.is_ambiguous(study.margin):
-        d, p, i = (float(one.mean()) for one in (effects.dilution, effects.position, effects.interaction))
+        d, p, i = (float(one.mean()) for one in (effects.dilution_alone, effects.position_alone, effects.interaction))
         larger = "dilution" if d > p else "position shift"
         split = f", though {larger} is larger however it is split" if abs(d - p) > abs(i) else ""
         return Withheld(
-            f"the interaction, {i:.3g} nats, exceeds the smaller of the two effects (dilution {d:.3g}, position"
-            f" {p:.3g}), so that their shares depend on how it is split{split}",
+            f"the interaction, {i:.3g} nats, exceeds the smaller of what each factor costs alone (many keys {d:.3g},"
+            f" far positions {p:.3g}), so that their shares depend on how it is split{split}",
             float(difference.mean()),
         )
     return data.mean(difference, data.learnt(row))
@@ -216,6 +236,12 @@ def _far_few(study: "DilutionOrPosition", data: Measured) -> Evidence | Withheld
 def _averaging(study: "DilutionOrPosition", data: Measured) -> Evidence | Withheld:
     parts: list[Evidence] = []
     for task in study.of_role("averaging"):
+        seen = data.sensitivity(task.name)
+        if seen.interval(0.025)[0] <= study.margin:
+            return Withheld(
+                f"insensitive: on {task.name} an exact head with its logits multiplied by ln n / ln m loses"
+                f" {seen.estimate:.3g} nats, not shown to be more than the margin"
+            )
         for row in (Row(task.name, arm) for arm in task.arms):
             if data.usable(row):
                 effects, kept = data.effects(row, study.ratios[-1]), data.learnt(row)
@@ -239,7 +265,7 @@ def _changed(
     study: "DilutionOrPosition",
     data: Measured,
     row: Row,
-    number: Literal["dilution_alone", "position"],
+    number: Literal["dilution_alone", "position_beside_dilution"],
     kept_share: float,
 ) -> list[Evidence]:
     """The number times a share less that with each scaling, paired."""
@@ -261,5 +287,5 @@ def _scaling_removes(study: "DilutionOrPosition", data: Measured) -> Evidence | 
 
 def _scaling_only(study: "DilutionOrPosition", data: Measured) -> Evidence | Withheld:
     rows = _recall_rows(study, data, [one for one in scaled_arms(study) if one in study.out_of_range])
-    parts = [one for row in rows for one in _changed(study, data, row, "position", 1.0)]
+    parts = [one for row in rows for one in _changed(study, data, row, "position_beside_dilution", 1.0)]
     return Max(parts) if parts else _not_learnt()

@@ -20,7 +20,8 @@ class Task(Config):
     """A source with the length it is trained at, and how.
 
     recall      few statements decide the answer, and kept ones suffice: its law is the same at every length
-    averaging   every token counts alike, so that the best attention is uniform and cannot be diluted (the control)
+    averaging   all statements count, in a ratio that is the same at every length, so that added keys dilute nothing
+                (the control); sharper attention must cost something there, or it would see nothing
     """
 
     name: str = Field(pattern=NAME, description="name in figures and records")
@@ -45,6 +46,11 @@ class Arm(Config):
     def has_positions(self) -> bool:
         """Whether the model is told positions at all."""
         return not any(one.type_name == "nope" for one in self.methods)
+
+    @property
+    def draws_positions(self) -> bool:
+        """Whether it trains at drawn positions, those of longer sequences among them."""
+        return any("training_positions" in one.slots for one in self.methods)
 
 
 class Change(Config):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.dilution_or_position.claims import PREFIX, claim_name, claim_rows, scaled_arms
+from testbed.studies.dilution_or_position.claims import PREFIX, claim_name, claim_rows, control_rows, scaled_arms
 from testbed.studies.dilution_or_position.config import NONE
 from testbed.studies.dilution_or_position.drawing import (
     DILUTION,
@@ -71,7 +71,9 @@ def shares_figure(study: "DilutionOrPosition", data: Measured) -> StudyFigure | 
         axis.axvline(0.0, color="black", linewidth=0.6)
         axis.set_title(f"n = {ratio} m")
         axis.set_xlabel("share of the excess (nats)")
-    axes[0][0].set_yticks(range(len(rows)), [label(row) for row in rows])
+    controls = control_rows(study)
+    names = [label(row) + ("\n(control)" if row in controls else "") for row in rows]
+    axes[0][0].set_yticks(range(len(rows)), names)
     axes[0][0].invert_yaxis()
     patches = [Patch(facecolor=one["color"], hatch=one["hatch"], edgecolor="black") for one in (DILUTION, POSITION)]
     diamond = Line2D([], [], marker="D", color="black", markerfacecolor="white", markersize=3, linestyle="")
@@ -85,8 +87,9 @@ def shares_figure(study: "DilutionOrPosition", data: Measured) -> StudyFigure | 
         caption=(
             "Shapley values of many keys (dilution) and far positions (position shift) in the excess KL that a sequence"
             " of n tokens costs beyond one of m, and their interaction, which the shares split evenly; recall source,"
-            f" m = {study.of_role('recall')[0].train_length}. Where the interaction is longer than the shorter bar, the"
-            f" shares decide nothing. Bars: 95% intervals over {counted(data, rows)}."
+            f" m = {study.of_role('recall')[0].train_length}. Where the interaction exceeds the smaller of what each"
+            " factor costs alone (its bar less half of the interaction) the shares decide nothing. Controls have no"
+            f" positions: all they lose is dilution's. Bars: 95% intervals over {counted(data, rows)}."
         ),
         claims=tuple(PREFIX + claim_name(study, row) for row in claim_rows(study) if row in rows),
     )
@@ -218,8 +221,8 @@ def scaling_figure(study: "DilutionOrPosition", data: Measured) -> StudyFigure |
         title="What scaling takes away",
         caption=(
             f"Excess KL gained at n = {largest} m by many keys in range, by few keys far out, and by both, with and"
-            " without changes at test time. Multipliers of the logits are none at m keys, so that they cannot change"
-            f" what few far keys cost. Bars: 95% intervals over {counted(data, rows)}."
+            " without changes at test time. Multipliers of the logits are none at m keys: that they leave what few"
+            f" far keys cost is so by construction. Bars: 95% intervals over {counted(data, rows)}."
         ),
         claims=(PREFIX + "scaling_removes", PREFIX + "scaling_only"),
     )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.dilution_or_position.claims import Withheld, evidence, pairs
+from testbed.studies.dilution_or_position.claims import Withheld, control_rows, evidence, pairs
 from testbed.studies.dilution_or_position.places import CORNERS
 from testbed.studies.dilution_or_position.results import Measured, Row, measured
-from testbed.studies.judge import Verdict, judge
+from testbed.studies.drawing import LEVEL
+from testbed.studies.judge import Mean, Verdict, judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _identities(study: "DilutionOrPosition", data: Measured) -> tuple[float, flo
         if not arm.has_positions:
             for one, other in (("position", "base"), ("both", "dilution")):
                 unmoved = max(unmoved, float(np.nanmax(np.abs(corners[one] - corners[other]))))
-        if ratio == 1 and not study.draws_positions(arm):
+        if ratio == 1 and not arm.draws_positions:
             spread = [corners[corner] - corners["base"] for corner in CORNERS]
             at_m = max(at_m, float(np.nanmax(np.abs(spread))))
             if row.change in scalings:
@@ -118,7 +119,7 @@ def notes(study: "DilutionOrPosition", data: Measured) -> tuple[str, ...]:
             )
         floor = float(data.no_context[task.name].mean())
         said.append(f"{task.name}, m = {task.train_length}: no-context KL {floor:.3f} nats; {'; '.join(parts)}.")
-    largest = study.ratios[-1]
+    largest, controls = study.ratios[-1], control_rows(study)
     for row in data.rows:
         if not data.learnt(row).any():
             said.append(f"{row.task}, {row}: not learnt.")
@@ -129,5 +130,26 @@ def notes(study: "DilutionOrPosition", data: Measured) -> tuple[str, ...]:
             f" {effects.interaction.mean():.3f}"
         )
         numbers += ", shares undecided" if effects.is_ambiguous(study.margin) else ""
+        if row in controls:
+            numbers = (
+                f"control without positions, all of it dilution, {_span(data.mean(effects.total, data.learnt(row)))}"
+            )
         said.append(f"{row.task}, {row}, n = {largest} m: {effects.total.mean():.3f} nats gained: {numbers}.")
+    for task in study.of_role("averaging"):
+        said.append(
+            f"{task.name}, n = {largest} m: an exact head with its logits multiplied by ln n / ln m loses"
+            f" {data.sensitivity(task.name).estimate:.3f} nats, {_span(data.sensitivity(task.name))}; the margin is"
+            f" {study.margin:g}."
+        )
+    deep = [arm.name for arm in study.arms if (study.model.depth if arm.depth is None else arm.depth) > 1]
+    if deep:
+        said.append(
+            f"{', '.join(deep)}: with more than one block, many near keys meet others at their own position in the"
+            " earlier blocks, which training never showed; what that costs counts as dilution's."
+        )
     return tuple(said)
+
+
+def _span(evidence: Mean) -> str:
+    low, high = evidence.interval((1 - LEVEL) / 2)
+    return f"95% interval [{low:.3f}, {high:.3f}]"

@@ -1,5 +1,6 @@
 """What is measured of a trained member: its excess at the four corners of one length."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from testbed.models.transformer import Transformer
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.sources import Source
+from testbed.sources.recall.reliability_classes import ReliabilityClasses
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.source import Floats, Tokens
 from testbed.studies.dilution_or_position.grid import Probe
@@ -30,13 +32,15 @@ FIRST_STEP = 1 << 40
 class Drawn:
     """Fresh sequences of one length with their kept places and exact laws of the answer.
 
-    tokens (N, n), laws (N, V) of the answer given all tokens, kept_laws (N, V) given the kept ones alone
+    tokens (N, n), laws (N, V) of the answer given all tokens, kept_laws (N, V) given the kept ones alone, sharpened
+    (N, V) of an exact head whose logits are multiplied, where the source has one
     """
 
     tokens: Tokens
     groups: list[Group]
     laws: Floats
     kept_laws: Floats
+    sharpened: Floats | None
 
     @property
     def law_gap(self) -> float:
@@ -52,7 +56,10 @@ def drawn(source: Source, length: int, train_length: int, n_sequences: int, seed
     groups = groups_of(needed_sites(source, tokens), length, train_length, rng)
     laws = source.predict(tokens, positions=[length - 1])[:, 0]
     kept = np.concatenate([reduced(tokens, group) for group in groups])
-    return Drawn(tokens, groups, laws, source.predict(kept, positions=[train_length - 1])[:, 0])
+    sharpened = None
+    if isinstance(source, ReliabilityClasses):
+        sharpened = source.tempered_answers(tokens, math.log(length) / math.log(train_length))
+    return Drawn(tokens, groups, laws, source.predict(kept, positions=[train_length - 1])[:, 0], sharpened)
 
 
 def positions_in_range(model: Transformer, train_length: int, index: int) -> NDArray[np.int64]:
@@ -113,6 +120,8 @@ def member_record(cell: Cell, probe: Probe, member: TrainedMember, context: Meas
 
     law_gap   largest difference between the laws given all tokens and given the kept ones: 0 where these suffice, and
               then P* is the same at all corners
+    injected  mean KL(P* || exact head with its logits times ln n / ln m): what sharper attention costs, on sources that
+              have such a head
     paired    mean of -ln q + ln p - KL at the sampled answers over all corners: zero in expectation, whatever the model
     """
     spec = member.spec
@@ -139,6 +148,8 @@ def member_record(cell: Cell, probe: Probe, member: TrainedMember, context: Meas
         "paired_error": float(paired.std(ddof=1) / np.sqrt(len(paired))),
         "training_excess": member.scores["excess"],
     }
+    if seen.sharpened is not None:
+        metrics["injected"] = float(divergences(seen.laws, np.log(np.maximum(seen.sharpened, 1e-300))).mean())
     if member.status == "diverged":
         metrics |= {"diverged_at": member.diverged_at}
     return Record(cell.key, cell.study, cell.resolved(), member.status, metrics)

@@ -14,7 +14,8 @@ Feeding the kept tokens alone is an oracle mask in every layer: nothing is compu
 positions repeat but never fall, so that causal order and positions agree; a site's law of positions is uniform over the
 training window's, like that of a kept one. The corner is fair for sources whose law does not depend on the order of
 the sites (what reads positions to find its key would find several there), and in one layer it holds nothing untrained
-but the number of keys; in deeper models equal positions meet in earlier layers, which training never showed.
+but the number of keys. In deeper models keys at equal positions meet in earlier layers, which training never showed:
+what that costs counts as dilution's.
 
 Several sequences share their places: those that matter to one of them are distractors to the others, and as they are
 uniform and independent, each sequence's distractors are a uniform draw.

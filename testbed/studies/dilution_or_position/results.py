@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from testbed.studies.dilution_or_position.study import DilutionOrPosition
 
 Floats = NDArray[np.float64]
+OF_THE_SOURCE = ("no_context", "injected")
+"""Numbers in which the member has no part."""
 
 
 class Row(NamedTuple):
@@ -38,6 +40,7 @@ class Measured:
 
     excess      {(row, ratio): {corner: (n_seeds,)}}
     no_context  {task: (n_seeds,)}     KL of the best law without context at n = m
+    injected    {task: (n_seeds,)}     KL of an exact head with multiplied logits, largest ratio; averaging
     rates       {(task, arm): rate}    chosen learning rates
     """
 
@@ -45,6 +48,7 @@ class Measured:
     gate: float
     excess: dict[tuple[Row, int], dict[str, Floats]] = field(default_factory=dict)
     no_context: dict[str, Floats] = field(default_factory=dict)
+    injected: dict[str, Floats] = field(default_factory=dict)
     rates: dict[tuple[str, str], float] = field(default_factory=dict)
     designs: dict[tuple[int, ...], Replicates] = field(default_factory=dict)
 
@@ -76,6 +80,11 @@ class Measured:
         base, position, dilution, both = (corners[corner][which] for corner in CORNERS)
         return Effects(base, position, dilution, both)
 
+    def sensitivity(self, task: str) -> Mean:
+        """Evidence on what a multiplier injected into an exact head costs; 0 where there is no such head."""
+        found = self.injected.get(task, np.zeros(len(self.seeds)))
+        return self.mean(found, np.ones(len(self.seeds), dtype=np.bool_))
+
     def mean(self, values: Floats, kept: NDArray[np.bool_]) -> Mean:
         """Evidence on the mean of one number for each kept replicate; equal sets share their resamples."""
         seeds = tuple(int(seed) for seed, keep in zip(self.seeds, kept, strict=True) if keep)
@@ -106,6 +115,8 @@ def measured(study: "DilutionOrPosition", records: Sequence[Record]) -> Measured
                     found.excess[row, ratio] = {
                         corner: _numbers([one for one in mine if one is not None], corner) for corner in CORNERS
                     }
+                    if ratio == study.ratios[-1] and all("injected" in one.metrics for one in mine if one is not None):
+                        found.injected[task.name] = _numbers([one for one in mine if one is not None], "injected")
                     if ratio == 1:
                         found.no_context[task.name] = _numbers([one for one in mine if one is not None], "no_context")
     return found
@@ -113,5 +124,5 @@ def measured(study: "DilutionOrPosition", records: Sequence[Record]) -> Measured
 
 def _numbers(records: list[Record], name: str) -> Floats:
     return np.array(
-        [float(one.metrics[name]) if one.status == "done" or name == "no_context" else np.nan for one in records]  # type: ignore[arg-type]
+        [float(one.metrics[name]) if one.status == "done" or name in OF_THE_SOURCE else np.nan for one in records]  # type: ignore[arg-type]
     )

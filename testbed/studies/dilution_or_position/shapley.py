@@ -6,8 +6,10 @@ With v(S) the excess where the factors in S stand as at length n, the others as 
     Shapley values  phi_D = a + I / 2,  phi_P = b + I / 2;    phi_D + phi_P = v(DP) - v(),  phi_D - phi_P = a - b
 
 Shapley (1953): a factor's mean contribution over both orders in which the two can be added. The interaction is shared
-evenly; where it is larger than the smaller value, an uneven share would leave that factor little or much, and shares
-say nothing. (Which of the two is larger depends on the split only if |a - b| <= |I|.)
+evenly; where it is larger than the smaller of a and b, an uneven share would leave that factor little or much, and
+shares say nothing. The rule takes a and b, what each factor does alone: the effects averaged over the other factor's
+levels, also called main effects, are the Shapley values, which hold half of I already. (Which of the two is larger
+depends on the split only if |a - b| <= |I|.)
 """
 
 from dataclasses import dataclass
@@ -43,6 +45,11 @@ class Effects:
         return self.both - self.dilution_corner - self.position_corner + self.base
 
     @property
+    def position_beside_dilution(self) -> Floats:
+        """b + I: what far positions add where many keys are shown."""
+        return self.both - self.dilution_corner
+
+    @property
     def dilution(self) -> Floats:
         """phi_D."""
         return self.dilution_alone + self.interaction / 2
@@ -58,6 +65,6 @@ class Effects:
         return self.both - self.base
 
     def is_ambiguous(self, margin: float) -> bool:
-        """Whether the mean interaction exceeds the smaller of the two values, and the smallest effect of interest."""
-        smaller = min(abs(float(self.dilution.mean())), abs(float(self.position.mean())))
+        """Whether the mean |I| exceeds the smaller of |a| and |b| in the mean, and the smallest effect of interest."""
+        smaller = min(abs(float(self.dilution_alone.mean())), abs(float(self.position_alone.mean())))
         return bool(abs(float(self.interaction.mean())) > max(smaller, margin))

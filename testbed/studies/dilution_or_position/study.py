@@ -6,15 +6,24 @@ the answer rests on; and they stand either at their true positions or at positio
 four corners give each factor's Shapley value of the excess KL and the interaction (`shapley`). The reference is the
 exact Bayes law, which on the recall source is the same at all corners; a check holds it so.
 
-Members are trained on whole sequences of m tokens alone. On the averaging source, where the best attention is uniform,
-C7 must fail: nothing can be diluted there. A lag copy (T8) is no control here: its answer rests on the order of the
-tokens, so neither may sites be left out at random nor may several share a place.
+Members are trained on whole sequences of m tokens alone. On the averaging source C7 must fail: its best attention has
+weights in a ratio that is the same at every length, which added keys do not dilute. It first shows that it would see
+attention of another temperature: an exact head whose logits are multiplied loses more than the margin. (Where all
+statements count alike, T7, the logits are constant and no multiplier does anything: no control.) Arms without positions
+are controls too: positions change nothing there, so that all they lose is dilution's, and no share is in question. A
+lag copy (T8) is no control here: its answer rests on the order of the tokens, so neither may sites be left out at
+random nor may several share a place. In more than one block the corner of many near keys holds something else that was
+not trained, several keys at one position in the earlier blocks, and its cost counts as dilution's.
 
 What was fixed when. Claims, corners and the rule for interactions come from the specification. Sources, sizes, steps
-and margins were settled on replicates 0 to 2 and 900 to 907. A run with replicates 100 to 107 left claims undecided
-that a few more would decide, and learning rates at the edge of their grid; verdicts come from replicates 200 on, more
-of them, with a wider grid and nothing else changed. How large dilution is depends on how sharp training made the heads,
-so steps are few and the same for all arms of a task, but for drawn positions, which need more; rates are tuned alike.
+and margins were settled on replicates 0 to 2 and 900 to 907, those of the averaging source on 910 to 919. A run with
+replicates 100 to 107 left claims undecided that a few more would decide, and learning rates at the edge of their grid;
+one with replicates 200 to 211 had more of them and a wider grid. A review of it then changed what is said, not towards
+any verdict: the rule for interactions takes what each factor does alone, arms without positions lost their verdicts,
+`scaling_only` leaves out what is so by construction, and the averaging source, on which no temperature could have cost
+anything, gave way to T7b. Verdicts come from replicates 220 to 231. How large dilution is depends on how sharp training
+made the heads, so steps are few and the same for all arms of a task, but for drawn positions, which need more; rates
+are tuned alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +52,7 @@ class DilutionOrPosition(Study):
     at true ones. Shapley values share what n tokens cost beyond m; the reference is the exact Bayes law.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Dilution or position shift"
     papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
     remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
@@ -99,10 +108,6 @@ class DilutionOrPosition(Study):
     def arms_of(self, task: Task) -> tuple[Arm, ...]:
         """The arms that are trained on a task."""
         return tuple(self.arm(name) for name in task.arms)
-
-    def draws_positions(self, arm: Arm) -> bool:
-        """Whether the arm trains at drawn positions."""
-        return any(one.training_positions(4, 0) is not None for one in arm.methods)
 
     def prepare(self) -> None:
         """Build every model with every change and the places of some sequences, so that what cannot be is refused."""

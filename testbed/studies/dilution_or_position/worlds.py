@@ -30,6 +30,7 @@ WORLDS: Mapping[str, Mapping[str, str | None]] = {
     "begin_reads": {"begin": "fails", "c7": None, "scaling_removes": None},
     "scaling_useless": {"scaling_removes": "fails"},
     "scaling_repairs": {"scaling_only": "fails", "c7": None, "far_few": "holds"},
+    "insensitive": {"averaging": "undecided"},
 }
 """World -> what is expected of claims other than in the world `dilution`; None where a world is not about a claim."""
 
@@ -64,6 +65,9 @@ def planted(study: "DilutionOrPosition", world: str, rng: np.random.Generator, n
     data = Measured(tuple(range(n)), study.gate)
     for task in study.tasks:
         data.no_context[task.name] = np.full(n, NO_CONTEXT)
+        if task.role == "averaging":
+            injected = 0.0 if world == "insensitive" else 5 * study.margin
+            data.injected[task.name] = injected * np.exp(0.05 * rng.standard_normal(n))
         for arm in study.arms_of(task):
             data.rates[task.name, arm.name] = study.tuning.learning_rates[0]
             member = np.exp(0.3 * rng.standard_normal(n))
@@ -94,5 +98,5 @@ def planted_effects(study: "DilutionOrPosition", world: str, row: Row) -> tuple[
         a = 0.0
     if row.change != NONE and row.change in scalings_of(study, row.arm):
         a = a if world == "scaling_useless" else a / 10
-        b = b / 2 if world == "scaling_repairs" else b
+        interaction = -b / 2 if world == "scaling_repairs" else interaction  # b itself is out of their reach
     return a, b, interaction

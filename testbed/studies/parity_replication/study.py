@@ -1,0 +1,133 @@
+"""The study `parity_replication`: the authors' parity experiment again, by their protocol and by a sound one.
+
+Shi et al. 2025 (2502.01481) show on "position-weighted multitask sparse parity" that a network of context l trained on
+D samples has a best l which grows with D. Their public code ties the number of steps to D, stops early on validation
+loss and reports the best epoch. One seed of it was seen to stop on the plateau at ln 2, before long contexts are
+learnt. So here every member is trained twice: by the released protocol, and by one whose steps do not depend on D,
+whose learning rate and weight decay are tuned for each D, and which is judged at the end. Losses are R(l), exact, plus
+the exact mean KL on fresh samples; and each path is read at three stopping rules at once, so that what the stop does is
+paired.
+
+What is scaled down at laptop scale, and what is not. The network (400 to 64 wide), the tasks (50 to 12, two of them
+beyond the stored bits, as 7 of 50 are in the public table) and the batch (10,000 to 250) are smaller, and D spans 4 to
+16 batches, where the public grid has 5 to 200; learning rate, weight decay, clipping and patience are the released
+ones. The scales gpu and full are the authors' own: variant A, 400 units, batches of 10,000. Tasks are drawn
+independently where the code deals them out in turn, and samples may repeat, which at these lengths they hardly do.
+Table 1 and assumption A3 are exact and need no training.
+
+What was fixed when. Claims, rules and the released settings come from the specification. Tasks, sizes, steps, the grid
+of settings and delta were settled on seeds 0 and 1; settings are chosen on seeds of their own, and verdicts come from
+seeds 100 on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from testbed.core import ConfigError
+from testbed.models.mlp_config import MLPConfig
+from testbed.runs import Cell, MeasureContext, Record
+from testbed.studies.judge import Claim, World
+from testbed.studies.parity_replication.claims import claims
+from testbed.studies.parity_replication.config import Budget, Protocol, ProtocolName, Role, TaskSet
+from testbed.studies.parity_replication.grid import all_cells
+from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.training.member import TrainedMember
+
+
+@study("parity_replication")
+class ParityReplication(Study):
+    """Which context length is best on multitask sparse parity, and how much of the answer is the training protocol's?
+
+    MLPs on tasks whose risks are exact, over context length and dataset size, by the public code's protocol and by a
+    sound one; Table 1 and assumption A3 exactly.
+    """
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "The parity experiment again"
+    papers: ClassVar[tuple[str, ...]] = ("2502.01481",)
+    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
+
+    designed: TaskSet = Field(description="tasks of every depth: longer contexts solve more of them")
+    control: TaskSet = Field(description="tasks within the shortest context: longer ones add nothing")
+    model: MLPConfig = Field(MLPConfig(), description="the network")
+    released: Protocol = Field(description="the public code's protocol, judged at its early stop")
+    sound: Protocol = Field(description="a protocol whose steps do not depend on D, judged at its end")
+    batch_size: int = Field(ge=1, le=10**7, description="samples a step")
+    clip: float | None = Field(1.0, gt=0, le=1e6, description="largest gradient norm; left out: no clipping")
+    patience: int = Field(25, ge=1, le=10**6, description="epochs without a new least validation loss that end a run")
+    most_epochs: int = Field(200, ge=1, le=10**6, description="epochs that end a run in any case")
+    n_validation: int = Field(ge=2, le=10**8, description="validation samples, scored after every epoch")
+    n_contexts: int = Field(ge=2, le=10**8, description="fresh samples on which a member is judged")
+    n_seeds: int = Field(8, ge=2, le=10_000, description="replicates: each has its own samples, order and weights")
+    first_seed: int = Field(0, ge=0, lt=500_000, description="number of the first replicate")
+    n_tuning_seeds: int = Field(2, ge=1, le=1000, description="replicates on which a protocol's setting is chosen")
+    delta: float = Field(gt=0, le=1.0, description="smallest difference of losses that matters, nats")
+    linear_within: float = Field(0.02, gt=0, lt=1, description="linear: residuals of at most this share of the range")
+    learnt_below: float = Field(0.1, gt=0, lt=0.6, description="a task counts as learnt below this excess, nats")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
+    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
+    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        shortest = self.control.risks[0]
+        if any(abs(risk - shortest) > 1e-12 for risk in self.control.risks):
+            raise ConfigError("control: its risk must not depend on the context length, or an optimum may appear")
+        risks = self.designed.risks
+        if not risks[-1] < risks[0]:
+            raise ConfigError("designed: its longest context must solve more tasks than its shortest")
+        if not set(self.control.sizes) <= set(self.designed.sizes):
+            raise ConfigError("control.sizes: must be among designed.sizes, whose settings the control takes over")
+        for role in ("designed", "control"):
+            least = min(self.task_set(role).sizes)
+            if least < 2:
+                raise ConfigError(f"{role}.sizes: given {least}, must be at least 2")
+        return self
+
+    @property
+    def n_replicates(self) -> int:
+        return self.n_seeds
+
+    @property
+    def seeds(self) -> range:
+        """Numbers of the replicates."""
+        return range(self.first_seed, self.first_seed + self.n_seeds)
+
+    def task_set(self, role: Role) -> TaskSet:
+        """The set of tasks of a role."""
+        return self.designed if role == "designed" else self.control
+
+    def protocol(self, name: ProtocolName) -> Protocol:
+        """The protocol of a name."""
+        return self.released if name == "released" else self.sound
+
+    def claims(self) -> tuple[Claim, ...]:
+        return claims(self)
+
+    def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
+        """The choices of settings first; once a protocol's setting is chosen, its members."""
+        return all_cells(self, finished)
+
+    def measure(
+        self, cells: list[Cell], members: Mapping[str, TrainedMember], context: MeasureContext
+    ) -> Iterator[Record]:
+        from testbed.studies.parity_replication.measure import records_of
+
+        return records_of(cells, context)
+
+    def judge(self, records: Sequence[Record]) -> Judgement:
+        from testbed.studies.parity_replication.judgement import judgement
+
+        return judgement(self, records)
+
+    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
+        from testbed.studies.parity_replication.figures import figures
+
+        return figures(self, records)
+
+    def worlds(self) -> list[World]:
+        from testbed.studies.parity_replication.worlds import worlds
+
+        return worlds(self)

@@ -1,0 +1,199 @@
+"""The study `parity_replication`: golden Table 1, its choices, planted worlds, a smoke run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from testbed.core import ConfigError
+from testbed.runs import Record, Store, finished_records, run
+from testbed.studies import load_studies
+from testbed.studies.judge import calibrate
+from testbed.studies.parity_replication import ParityReplication
+from testbed.studies.parity_replication.claims import PREFIX, evidence
+from testbed.studies.parity_replication.exact import (
+    RECOVERED_WITHIN,
+    TABLE_1,
+    linear_fit,
+    recovered_risks,
+    recovery_error,
+    variant_risks,
+)
+from testbed.studies.parity_replication.grid import TUNING_OFFSET, all_cells, chosen_setting
+from testbed.studies.parity_replication.results import Point, measured
+from testbed.studies.parity_replication.task_figure import learnt_share
+from testbed.studies.parity_replication.worlds import WORLDS, planted_data
+
+CONFIG = Path(__file__).parents[2] / "configs" / "parity_replication.toml"
+
+
+@pytest.fixture(scope="module")
+def smoke() -> ParityReplication:
+    (study,) = load_studies(CONFIG, "smoke")
+    assert isinstance(study, ParityReplication)
+    return study
+
+
+@pytest.fixture(scope="module")
+def laptop() -> ParityReplication:
+    (study,) = load_studies(CONFIG, "laptop")
+    assert isinstance(study, ParityReplication)
+    return study
+
+
+@pytest.fixture(scope="module")
+def finished(smoke, tmp_path_factory) -> list[Record]:
+    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
+        outcome = run(smoke, store)
+        assert not outcome.failed
+        assert run(smoke, store).ran == 0
+        return list(finished_records(store, smoke).values())
+
+
+# ------------------------------------------------------------------------------------------------ what is exact
+def test_table_1_comes_out_of_the_recovered_frequencies():
+    """Golden: nine minima of Shi et al. 2025, Table 1, and the least two published digits of variant A's risks."""
+    assert recovered_risks() == pytest.approx({length: least for length, (_, least) in TABLE_1.items()}, abs=1.05e-4)
+    assert recovery_error() < RECOVERED_WITHIN
+    assert all(0 <= model - least < 6e-4 for model, least in TABLE_1.values())
+    golden = {
+        20: 0.6931,
+        21: 0.6516,
+        24: 0.5545,
+        27: 0.4713,
+        32: 0.3882,
+        36: 0.3327,
+        43: 0.2634,
+        63: 0.1664,
+        94: 0.0970,
+    }
+    risks = variant_risks("A", 100)
+    assert {length: risks[length] for length in golden} == pytest.approx(golden, abs=6e-5)
+
+
+def test_shown_entropy_is_linear_in_state_entropy_in_variant_a_alone():
+    assert linear_fit("A", (21, 24, 27, 32, 36, 43, 63, 94)).slope == pytest.approx(1 / 50, abs=1e-9)
+    assert linear_fit("A").residual < 1e-12
+    bent = linear_fit("B")
+    assert bent.residual > 0.05
+    assert bent.pearson > 0.98  # which is why a correlation is no test
+
+
+# ------------------------------------------------------------------------------------------------ the grid
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])
+def test_every_scale_builds_and_names_its_first_cells_without_training(scale):
+    (study,) = load_studies(CONFIG, scale)
+    study.prepare()
+    cells = study.cells({})
+    assert len({cell.key for cell in cells}) == len(cells)
+    assert {cell.probe.protocol for cell in cells if cell.probe.kind == "member"} == {"released"}
+    assert all(cell.probe.seed >= TUNING_OFFSET for cell in cells if cell.probe.kind == "tuning")
+    assert all(cell.probe.seed in study.seeds for cell in cells if cell.probe.kind == "member")
+
+
+def test_the_released_protocol_ties_steps_to_d_from_below_alone_and_the_sound_one_does_not(laptop):
+    steps = {(c.probe.protocol, c.probe.spec.n_targets): c.probe.spec.steps for c in laptop.cells({})}
+    assert {steps["sound", size] for size in laptop.designed.sizes} == {1100}
+    assert {steps["released", size] for size in laptop.designed.sizes} == {1100}
+    tied = laptop.replace(released=laptop.released.replace(least_epochs=200))
+    steps = {(c.probe.protocol, c.probe.spec.n_targets): c.probe.spec.steps for c in tied.cells({})}
+    assert steps["released", 1000] == 1100
+    assert steps["released", 4000] == 200 * 16
+
+
+def test_the_smaller_setting_is_chosen_among_equals_and_a_diverging_one_never(smoke):
+    size = smoke.designed.sizes[0]
+    setting, cells = chosen_setting(smoke, "sound", size, {})
+    assert setting is None
+    losses = {1e-2: 0.5, 3e-2: 0.5}
+
+    def records(**changes):
+        return {
+            c.key: Record(
+                c.key,
+                "x",
+                c.resolved(),
+                changes.get("status", "done") if c.probe.spec.optimiser.learning_rate == 1e-2 else "done",
+                {"end_validation": losses[c.probe.spec.optimiser.learning_rate]},
+            )
+            for c in cells
+        }
+
+    assert chosen_setting(smoke, "sound", size, records())[0] == (1e-2, 1.0)
+    assert chosen_setting(smoke, "sound", size, records(status="diverged"))[0] == (3e-2, 1.0)
+    assert chosen_setting(smoke, "released", size, {}) == ((1e-3, 8e-4), [])
+
+
+def test_a_control_whose_risk_moves_and_grids_that_do_not_rise_are_refused(smoke):
+    with pytest.raises(ConfigError, match="control: its risk"):
+        smoke.replace(control=smoke.designed)
+    with pytest.raises(ConfigError, match="longest context must solve more"):
+        smoke.replace(designed=smoke.control)
+    with pytest.raises(ConfigError, match="lengths"):
+        load_studies(CONFIG, "smoke", ["designed.lengths=[4,2]"])
+    with pytest.raises(ConfigError, match="among designed.sizes"):
+        load_studies(CONFIG, "smoke", ["control.sizes=[7]"])
+
+
+# ------------------------------------------------------------------------------------------------ the judge
+def test_the_judge_is_right_in_planted_worlds(laptop):
+    """8 draws, each with a wrong verdict with probability 5 % at most: more than 5 would be one in 2e6."""
+    confusion = calibrate(laptop.worlds(), 10, 2, seed=0, alpha=laptop.alpha)
+    assert sum(confusion.family.values()) <= 5
+    for row in confusion.rows:
+        if "stop_shortens" not in row.claim:  # whose power ten seeds leave in doubt
+            assert row.power == 1.0, (row.world, row.claim)
+
+
+def test_a_stop_that_never_bites_is_a_share_with_an_honest_bound(laptop):
+    data = planted_data(laptop, WORLDS["no_stopping"], np.random.default_rng(0), 10)
+    never = evidence(laptop, data)[PREFIX + "stop_costs_sound"]
+    assert never.estimate == 0.0
+    assert never.upper(0.05) == pytest.approx(1 - 0.05**0.1)
+    data.metrics[Point("designed", "sound", 2000), "stopped_loss"][3, 2] += 0.5
+    assert evidence(laptop, data)[PREFIX + "stop_costs_sound"].estimate == pytest.approx(0.1)
+    assert evidence(laptop, data)[PREFIX + "stop_costs_released"].estimate == 0.0
+
+
+# ------------------------------------------------------------------------------------------------ the whole of it
+def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
+    judgement = smoke.judge(finished)
+    assert all(check.passed for check in judgement.checks), [c for c in judgement.checks if not c.passed]
+    assert [verdict.claim for verdict in judgement.verdicts] == list(smoke.claims())
+    assert judgement.verdicts[-1].verdict == "fails"  # A3, exact
+    assert set(smoke.figures(finished)) == {"grid", "best_length", "tasks", "table_1", "state_entropy"}
+    assert set(smoke.figures([])) == {"table_1", "state_entropy"}
+    assert all(one.rows and one.caption for one in smoke.figures(finished).values())
+    assert not smoke.judge(finished[:3]).verdicts
+
+
+def test_losses_are_risk_plus_excess_and_the_excess_is_the_mean_over_tasks(smoke, finished):
+    data = measured(smoke, finished)
+    source = smoke.designed.source
+    for size in smoke.designed.sizes:
+        point = Point("designed", "released", size)
+        for number, rule in enumerate(("stopped", "selected", "end")):
+            excess = data.at(point, f"{rule}_excess")
+            assert data.at(point, f"{rule}_loss") == pytest.approx(excess + np.array(smoke.designed.risks))
+            by_task = data.task_excess[point][:, :, number] @ source.question_law
+            assert excess == pytest.approx(by_task, abs=1e-9)
+        share = learnt_share(smoke, data, point, "end")
+        assert share.shape == (3, 2)
+        assert np.isnan(share[0, 1])  # two bits do not hold the task of depth 4
+        assert not np.isnan(share[1:]).any()
+
+
+def test_members_named_again_are_the_same_cells(smoke, finished):
+    keys = {record.key for record in finished}
+    assert {cell.key for cell in all_cells(smoke, {record.key: record for record in finished})} == keys
+
+
+def test_a_failed_check_voids_the_study_and_a_diverged_member_leaves_no_verdict(smoke, finished):
+    broken = [replace(one, metrics={**one.metrics, "end_paired": 1.0}) for one in finished]
+    judgement = smoke.judge(broken)
+    assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
+    member = next(one for one in finished if one.probe["kind"] == "member")
+    judgement = smoke.judge([replace(one, status="diverged") if one is member else one for one in finished])
+    assert not judgement.verdicts
+    assert not judgement.checks[0].passed
