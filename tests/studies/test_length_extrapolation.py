@@ -1,4 +1,4 @@
-"""The study `length_extrapolation`: its grid, exact controls, planted worlds, a smoke run."""
+"""The study `length_extrapolation`: its grid, the tuning of learning rates, exact controls."""
 
 from pathlib import Path
 
@@ -6,34 +6,33 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError
-from testbed.measures.attention_metrics import entropy_slope
 from testbed.methods import methods
-from testbed.runs import Record, Store, finished_records, pack, run
+from testbed.runs import Record, pack
 from testbed.sources import build
 from testbed.studies import load_studies
-from testbed.studies.judge import calibrate
 from testbed.studies.length_extrapolation import LengthExtrapolation
-from testbed.studies.length_extrapolation.claims import PREFIX, evidence
 from testbed.studies.length_extrapolation.config import NONE, Arm, Change
-from testbed.studies.length_extrapolation.grid import MemberProbe, OracleProbe
-from testbed.studies.length_extrapolation.head_evidence import slopes
-from testbed.studies.length_extrapolation.heads import relevant_keys
-from testbed.studies.length_extrapolation.judgement import verdicts
-from testbed.studies.length_extrapolation.measure import scored_sequences
+from testbed.studies.length_extrapolation.grid import (
+    TUNING_OFFSET,
+    MemberProbe,
+    OracleProbe,
+    tuned_rate,
+    tuning_cells,
+)
 from testbed.studies.length_extrapolation.oracle import excess_of, has_oracle, logit_std, power_of, tempered_laws
-from testbed.studies.length_extrapolation.results import Measured, Row, measured
-from testbed.studies.length_extrapolation.worlds import BASE, FAILURES, planted, truths
 from testbed.training import Shape
 
 CONFIG = Path(__file__).parents[2] / "configs" / "length_extrapolation.toml"
 SCALES = ["smoke", "laptop", "gpu", "full"]
 CLAIMS = [
-    *("no_op", "control", "order", "sphere"),
-    *("positions", "gain_in_range", "gain_nope", "best", "added", "only_rope", "tax"),
-    *("flat", "relative", "frozen", "focus", "mass", "not_best"),
+    *("no_op", "control", "order", "sphere", "tax"),
+    *("positions", "gain_in_range", "gain_drawn", "gain_hidden"),
+    *("best", "added_infoscale", "added_cosscale", "only_rope", "boundary", "beyond_reach", "within_reach"),
+    *("flat", "relative", "frozen", "focus", "shape", "mass", "mass_loss", "not_best"),
 ]
-ROLES = {"local", "averaging", "classes", "evidence", "recall", "argmax"}
-PILOTS = {*range(8), *range(100, 108), *range(200, 208), *range(900, 941)}
+ROLES = {"local", "averaging", "classes", "evidence", "recall", "argmax", "lag"}
+PILOTS = {*range(8), *range(100, 108), *range(200, 208), *range(300, 312), *range(700, 708), *range(900, 941)}
+"""Replicates that the design was settled on."""
 
 
 def load(scale: str, *overrides: str) -> LengthExtrapolation:
@@ -43,37 +42,28 @@ def load(scale: str, *overrides: str) -> LengthExtrapolation:
 
 
 @pytest.fixture(scope="module")
-def smoke() -> LengthExtrapolation:
-    return load("smoke")
-
-
-@pytest.fixture(scope="module")
 def laptop() -> LengthExtrapolation:
     return load("laptop")
 
 
 @pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    folder = tmp_path_factory.mktemp("results")
-    with Store(folder, writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
+def untuned() -> LengthExtrapolation:
+    """One learning rate, so that members are known at once."""
+    return load("laptop", "tuning.learning_rates=[6e-3]", "n_seeds=2")
 
 
 # ------------------------------------------------------------------------------------------------ the grid
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_builds_with_every_change_on_every_arm(scale):
     assert load(scale).ratios[-1] == {"smoke": 4, "laptop": 4}.get(scale, 64)
-    study = load(scale, "n_seeds=2", "ratios=[1, 4]")  # keys of all cells take seconds
+    study = load(scale, "n_seeds=2", "ratios=[1, 4]", "tuning.learning_rates=[6e-3]")  # keys of all cells take seconds
     study.prepare()
     cells = study.cells({})
     assert len({cell.key for cell in cells}) == len(cells)
     assert pack(cells, study.positions_per_ensemble)
     assert [claim.id.rpartition(".")[2] for claim in study.claims()] == CLAIMS
     if scale in ("gpu", "full"):
-        more = {"fillers", "far", "lag"} if scale == "full" else set()
+        more = {"fillers", "far", "pairs"} if scale == "full" else set()
         assert {task.role for task in study.tasks} == ROLES | more
 
 
@@ -81,6 +71,7 @@ def test_the_full_scale_has_every_method():
     study = load("full")
     used = {method.type_name for one in (*study.arms, *study.changes) for method in one.methods}
     assert any(one.band for one in study.changes), "bands are named by their reach"
+    assert any(one.masked for task in study.tasks for one in study.arms_of(task)), "as in the paper: hidden tokens"
     # fixed names: a new method need not be in this study
     in_paper = {"infoscale", "cosscale", "pi", "pose", "yarn", "alibi", "streaming", "lm_infinite", "rerope"}
     rivals = {"log_n", "chiang_cholak", "ssmax", "critical_scale", "gap_counting", "sphere_limit", "ssa", "asentmax"}
@@ -94,19 +85,19 @@ def test_the_full_scale_has_every_method():
     }
 
 
-def test_training_free_changes_share_one_member(laptop):
+def test_training_free_changes_share_one_member(untuned):
     members: dict[tuple[str, str, int], set[str]] = {}
-    for cell in laptop.cells({}):
+    for cell in untuned.cells({}):
         if isinstance(cell.probe, MemberProbe):
             p = cell.probe
             members.setdefault((p.task, p.arm, p.seed), set()).add(cell.training.training_key)
     assert all(len(keys) == 1 for keys in members.values())
     assert len({key for keys in members.values() for key in keys}) == len(members)
-    assert len({change.name for change in laptop.changes}) >= 12
+    assert len({change.name for change in untuned.changes}) >= 12
 
 
-def test_arms_of_a_replicate_see_the_same_tokens_from_seeds_of_its_own(laptop):
-    for cell in laptop.cells({}):
+def test_arms_of_a_replicate_see_the_same_tokens_from_seeds_of_its_own(untuned):
+    for cell in untuned.cells({}):
         if cell.training is not None:
             spec, p = cell.training, cell.probe
             assert spec.data.seed == spec.initial_seed == p.seed
@@ -114,12 +105,61 @@ def test_arms_of_a_replicate_see_the_same_tokens_from_seeds_of_its_own(laptop):
             assert p.length == p.ratio * (spec.data.max_context + 1)
 
 
-def test_members_of_a_task_and_arm_train_together(laptop):
-    shapes = {(c.probe.task, c.probe.arm): set() for c in laptop.cells({}) if c.training is not None}
-    for cell in laptop.cells({}):
+def test_members_of_a_task_and_arm_train_together(untuned):
+    shapes = {(c.probe.task, c.probe.arm): set() for c in untuned.cells({}) if c.training is not None}
+    for cell in untuned.cells({}):
         if cell.training is not None and cell.probe.change == NONE and cell.probe.ratio == 1:
             shapes[cell.probe.task, cell.probe.arm].add(Shape.of(cell.training).key)
     assert all(len(keys) == 1 for keys in shapes.values())
+
+
+def test_every_arm_is_tuned_alike_on_replicates_of_its_own(laptop):
+    cells = [cell for cell in laptop.cells({}) if isinstance(cell.probe, MemberProbe)]
+    assert {cell.probe.kind for cell in cells} == {"tuning"}
+    tried: dict[tuple[str, str], set[tuple[float, int]]] = {}
+    for cell in cells:
+        assert cell.training.optimiser.learning_rate == cell.probe.learning_rate
+        assert cell.probe.seed >= TUNING_OFFSET
+        assert (cell.probe.change, cell.probe.ratio, cell.probe.heads) == (NONE, 1, False)
+        tried.setdefault((cell.probe.task, cell.probe.arm), set()).add((cell.probe.learning_rate, cell.probe.seed))
+    assert tried.keys() == {(task.name, arm.name) for task in laptop.tasks for arm in laptop.arms_of(task)}
+    grid = {(rate, TUNING_OFFSET + i) for rate in laptop.tuning.learning_rates for i in range(laptop.tuning.n_seeds)}
+    assert all(one == grid for one in tried.values())
+    assert laptop.tuning.n_seeds >= 2
+
+
+@pytest.mark.parametrize(
+    ("excess", "rate"),
+    [
+        ([0.03, 0.03, 0.01, 0.03, 0.02, 0.03], 6e-3),
+        ([0.01, 0.0101, 0.01, 0.01, 0.03, 0.03], 3e-3),  # a tie: the smaller rate
+        ([0.03, 0.03, 0.02, 0.02, 0.01, None], 6e-3),  # a replicate that diverged
+        ([0.03, 0.03, 0.02, 0.02, 0.01, 0.01], 1.2e-2),
+    ],
+)
+def test_the_rate_is_that_of_least_mean_excess(laptop, excess, rate):
+    task = laptop.tasks[0]
+    arm = laptop.arms_of(task)[0]
+    finished = {
+        cell.key: Record(
+            cell.key, cell.study, cell.resolved(), "diverged" if x is None else "done", {"excess": x or 0.0}
+        )
+        for cell, x in zip(tuning_cells(laptop, task, arm), excess, strict=True)
+    }
+    assert tuned_rate(laptop, task, arm, finished)[0] == rate
+    finished.popitem()
+    assert tuned_rate(laptop, task, arm, finished)[0] is None
+
+
+def test_scopes_name_what_a_scale_runs():
+    for scale in SCALES:
+        study = load(scale)
+        trained = {task.name for task in study.tasks if task.arms}
+        names = {task.name for one in SCALES for task in load(one).tasks}
+        for claim in study.claims():
+            assert {name for name in names if f"{name} (" in claim.scope} <= trained, claim.id
+    assert "does not run" in next(one.scope for one in load("smoke").claims() if one.id.endswith("best"))
+    assert "n up to 32 m" in next(one.scope for one in load("laptop").claims() if one.id.endswith("best"))
 
 
 def test_a_change_adds_or_replaces():
@@ -139,10 +179,16 @@ def test_configs_that_make_no_sense_are_refused(laptop):
         laptop.replace(tasks=laptop.tasks[:1] * 2)
     with pytest.raises(ConfigError, match="names the arm alibi"):
         laptop.replace(tasks=(laptop.tasks[0].replace(arms=("alibi",)),))
+    bare = {name: tuple(one.replace(changes=None) for one in getattr(laptop, name)) for name in ("arms", "tasks")}
     with pytest.raises(ConfigError, match="there is none called rerope"):
-        laptop.replace(changes=laptop.changes[:10])
+        laptop.replace(changes=laptop.changes[:10], **bare)
+    with pytest.raises(ConfigError, match="T5_local names the change yarn 2, which is not there"):
+        laptop.replace(tasks=(laptop.tasks[0].replace(changes=("yarn 2",)),))
+    pairs = build({"type": "key_value_recall", "n_keys": 32, "n_values": 2, "n_queries": 4})
     with pytest.raises(ConfigError, match="writes no sequences of 31"):
-        laptop.replace(tasks=(laptop.tasks[3].replace(train_length=31),), ratios=(1, 3))
+        laptop.replace(tasks=(laptop.tasks[0].replace(source=pairs, train_length=31),), ratios=(1, 3))
+    with pytest.raises(ConfigError, match="must be positive and rise"):
+        laptop.replace(tuning={"learning_rates": (2e-3, 1e-3)})
     with pytest.raises(ConfigError, match="is there already"):
         Change(name=NONE, kind="length", methods=["log_n"])
     with pytest.raises(ConfigError, match=r"twice.*infoscale and log_n exclude each other"):
@@ -160,7 +206,9 @@ def test_a_change_is_tried_where_it_fits(laptop):
     assert not log_n.applies_to(local, ssmax), "which has a scale of its own"
     assert on_recall.applies_to(recall, rope)
     assert not on_recall.applies_to(local, rope)
-    assert not log_n.applies_to(local, rope.replace(changed=False))
+    assert not log_n.applies_to(local, rope.replace(changes=()))
+    assert not log_n.applies_to(local, rope.replace(changes=("rerope",)))
+    assert not log_n.applies_to(local.replace(changes=("rerope",)), rope)
     again, inverse = laptop.change("rope again"), Arm(name="inverse", methods=[{"type": "leaky_rerope", "k": 0.1}])
     assert again.applies_to(local, inverse)
     assert not again.applies_to(local, rope)
@@ -235,162 +283,3 @@ def test_the_negative_controls_can_produce_what_the_verdict_asks_for(scale):
             powers = [power_of(one, probe.length, probe.head_dim, probe.train_length, 1.0) for one in probe.methods]
             excess, error = excess_of(task.source, task.source.sample(400, probe.length, 5), np.array(powers))
             assert np.all(excess - 5 * error > study.margin), task.name
-
-
-# ------------------------------------------------------------------------------------------------ measuring
-def test_late_positions_are_those_of_the_second_half():
-    source = build({"type": "dirichlet_iid", "vocab_size": 2})
-    seen = scored_sequences(source, 40, 3, 5, 6)
-    judged = seen.sequences.judged
-    assert judged[0].sum() == 12  # six in each half, the same in every sequence
-    assert (judged == judged[0]).all()
-    assert seen.late.tolist() == (np.nonzero(judged)[1] >= 20).tolist()
-    laws = seen.sequences.laws[seen.late]
-    mean = laws.mean(axis=0)
-    assert seen.no_context == pytest.approx(np.sum(laws * np.log(laws / mean)) / len(laws))
-
-
-def test_the_smoke_run_measures_every_row_at_every_length(smoke, finished):
-    data = measured(smoke, finished)
-    assert data is not None
-    for task in smoke.tasks:
-        for arm in task.arms:
-            n_changes = 1 + sum(change.applies_to(task, smoke.arm(arm)) for change in smoke.changes)
-            for ratio in smoke.ratios:
-                assert sum(row.arm == arm for row in data.rows(task.name, ratio)) == n_changes
-    assert all(np.all(values > -1e-9) for values in data.late.values())
-    no_ops = {change.name for change in smoke.changes if change.no_op}
-    for (task, row, ratio), values in data.everywhere.items():
-        if ratio == 1 and row.change in no_ops:
-            assert values == pytest.approx(data.everywhere[task, Row(row.arm), 1], abs=1e-6), row
-
-
-def test_relevant_keys_are_the_pair_asked_for_last_and_the_informative_tokens():
-    recall = build({"type": "key_value_recall", "n_keys": 8, "n_values": 2, "n_queries": 2})
-    tokens = recall.sample(20, 14, seed=0).astype(int)
-    for row, keys in zip(tokens, relevant_keys(recall, tokens), strict=True):
-        (pair,) = [i for i in range(5) if row[2 * i] == row[-2]]
-        assert np.flatnonzero(keys).tolist() == [2 * pair, 2 * pair + 1]
-    fillers = build({"type": "fillers", "n_informative": 4, "base": {"type": "noisy_retrieval", "n_values": 2}})
-    keys = relevant_keys(fillers, fillers.sample(20, 12, seed=0))
-    assert (keys.sum(axis=1) == 4).all()
-    assert not keys[:, -fillers.tail :].any()
-    assert relevant_keys(build("mess3"), tokens) is None
-
-
-def test_heads_are_measured_where_the_config_asks(smoke, finished):
-    data = measured(smoke, finished)
-    asked = {NONE, *(change.name for change in smoke.changes if change.heads)}
-    for task in smoke.tasks:
-        for row in data.rows(task.name, 1):
-            assert ((task.name, row, 1) in data.heads) is (row.change in asked), row
-    for (task, _, ratio), heads in data.heads.items():
-        n = ratio * next(one.train_length for one in smoke.tasks if one.name == task)
-        assert heads["entropy"].shape == (smoke.n_seeds, smoke.model.depth, smoke.model.heads)
-        assert (heads["entropy"] >= 0).all()
-        assert (heads["entropy"] <= np.log(n) + 1e-6).all()
-        assert (heads["r_value"] >= 0).all()
-
-
-def test_slopes_are_those_of_a_line(laptop):
-    task, row = laptop.tasks[0], Row("rope", "infoscale")
-    data = Measured((0,))
-    for ratio in laptop.ratios_of(task):
-        data.heads[task.name, row, ratio] = {"entropy": np.array([[[2.0 + 0.3 * np.log(ratio), 1.0]]])}
-    assert slopes(laptop, data, task, row) == pytest.approx(np.array([[[0.3, 0.0]]]))
-    assert entropy_slope(
-        [64 * one for one in (1, 2, 4)], [2 + 0.3 * np.log(one) for one in (1, 2, 4)]
-    ) == pytest.approx(0.3)
-
-
-def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
-    judgement = smoke.judge(finished)
-    assert [check.name for check in judgement.checks if not check.passed] == []
-    assert [verdict.claim.id for verdict in judgement.verdicts] == [claim.id for claim in smoke.claims()]
-    reasons = {verdict.claim.id.rpartition(".")[2]: verdict.reason for verdict in judgement.verdicts}
-    assert "learnt a task of the role recall" in reasons["best"]
-    figures = smoke.figures(finished)
-    assert {
-        "lines",
-        "exact_controls",
-        "tax",
-        "attention",
-        "r_values",
-        *(f"heat_{task.name}" for task in smoke.tasks),
-    } <= figures.keys()
-    for figure in figures.values():
-        assert figure.rows
-        assert "interval" in figure.caption
-
-
-def test_missing_records_void_the_study(smoke, finished):
-    judgement = smoke.judge(finished[:-1])
-    assert not judgement.verdicts
-    assert [check.name for check in judgement.checks] == ["complete"]
-    assert set(smoke.figures(finished[:-1])) == {"exact_controls"}
-
-
-# ------------------------------------------------------------------------------------------------ judging
-def test_arms_that_did_not_learn_are_not_judged(laptop):
-    data = planted(laptop, "as_claimed", np.random.default_rng(0), 8)
-    data.late["T7b_classes", Row("nope"), 1] += np.array([1.0, 1, 1, 1, 0, 0, 0, 0])
-    data.judge_learnt(laptop.gate)
-    assert data.learnt["T7b_classes", "nope"].tolist() == [False] * 4 + [True] * 4
-    assert not data.usable("T7b_classes", "nope")
-    numbers = evidence(laptop, data)
-    assert "fewer than five replicates of the arm nope" in str(numbers["length_extrapolation.control"])
-    assert not isinstance(numbers["length_extrapolation.positions"], str)
-
-
-def test_a_diverged_member_counts_as_not_learnt(laptop):
-    data = planted(laptop, "as_claimed", np.random.default_rng(0), 8)
-    for key in data.late:
-        if key[0] == "T5_local" and key[1].arm == "rope":
-            data.late[key][2] = np.nan
-    data.judge_learnt(laptop.gate)
-    assert data.learnt["T5_local", "rope"].tolist() == [True, True, False, True, True, True, True, True]
-    assert data.difference("T5_local", 4, Row("rope"), Row("rope", "rerope")).n_independent == 7
-
-
-def test_differences_are_paired(laptop):
-    data = Measured((0, 1, 2, 3, 4))
-    for row, values in ((Row("nope"), [1.0, 2, 3, 4, 5]), (Row("nope", "log n"), [1.1, 2.1, 3.1, 4.1, 5.1])):
-        data.late["T7b_classes", row, 1] = np.array(values)
-    data.no_context["T7b_classes", 1] = np.full(5, 1000.0)
-    data.judge_learnt(laptop.gate)
-    one = data.difference("T7b_classes", 1, Row("nope", "log n"), Row("nope"))
-    assert one.estimate == pytest.approx(0.1)
-    assert one.student.spread < 1e-12
-
-
-def test_every_claim_fails_in_a_world_and_holds_in_another(laptop):
-    """The truth is the claims' numbers without noise; the laptop scale does not train what `only_rope` is about."""
-    said = {world: truths(laptop, world) for world in FAILURES}
-    for world, failing in FAILURES.items():
-        for claim in set(failing) - {"only_rope"}:
-            assert said[world][PREFIX + claim] == "fails", (world, claim)
-    for claim in set(CLAIMS) - {"only_rope", "relative"}:
-        assert said[BASE][PREFIX + claim] == "holds", claim
-    assert said["relative_entropy"][PREFIX + "relative"] == "holds"
-
-
-def test_every_claim_has_its_evidence_at_a_larger_scale():
-    study = load("gpu", "ratios=[1, 4]")
-    for world, word in ((BASE, "holds"), ("cosscale_idle", "fails"), ("cosscale_anywhere", "fails")):
-        assert truths(study, world)[PREFIX + "only_rope"] == word
-
-
-@pytest.mark.parametrize("world", FAILURES)
-def test_planted_worlds_are_recognised(laptop, world):
-    """With little noise (seeded) every verdict is the truth."""
-    data = planted(laptop, world, np.random.default_rng(3), 8, noisiness=0.1)
-    words = {verdict.claim.id: verdict.verdict for verdict in verdicts(laptop, data)}
-    for claim, truth in truths(laptop, world).items():
-        assert words[claim] == (truth or "undecided"), claim
-
-
-@pytest.mark.slow
-def test_the_judge_is_not_wrong_on_planted_worlds(laptop):
-    """No wrong verdict in ten draws of every world (seeded); undecided is none."""
-    confusion = calibrate(laptop.worlds(), n_replicates=8, n_draws=10, seed=1)
-    assert [(row.world, row.claim) for row in confusion.rows if row.wrong] == []

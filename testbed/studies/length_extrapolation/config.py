@@ -12,10 +12,11 @@ from testbed.sources import AnySource
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 NONE = "none"
 """The change that is none."""
-EVERY_ARM = ("*",)
+EVERY_ARM = "*"
+"""Among the arms of a task: all that are not trained on hidden tokens; those are named beside it."""
 
-Role = Literal["local", "averaging", "classes", "evidence", "recall", "argmax", "fillers", "far", "lag"]
-"""T5, T7, T7b, T1, T2, T3, T4, T6, T8 of the catalogue of tasks."""
+Role = Literal["local", "averaging", "classes", "evidence", "recall", "pairs", "argmax", "fillers", "far", "lag"]
+"""T5, T7, T7b, T1, T2 (statements of one token, and pairs), T3, T4, T6, T8 of the catalogue of tasks."""
 Kind = Literal["length", "head", "row", "mask", "position", "position and length"]
 """What a change goes by: the number of keys alone, that and the head's spread of logits, each row of logits, distance,
 positions, or positions and the number of keys. The first two are the multipliers that claims speak of."""
@@ -36,14 +37,16 @@ class Task(Config):
     name: str = Field(pattern=NAME, description="name in figures and records")
     role: Role = Field(description="which claims rest on it")
     source: AnySource = Field(description="law of the tokens, the same for all replicates")
-    arms: tuple[str, ...] = Field((), description='arms that are trained on it; ["*"]: all')
-    train_length: int = Field(64, ge=4, description="m: tokens of a training sequence")
-    steps: int = Field(1000, ge=1, description="optimiser steps")
-    sequences_per_step: int = Field(32, ge=1, description="sequences of m tokens a step")
-    learning_rate: float = Field(6e-3, gt=0, description="peak learning rate")
-    learning_rates: tuple[tuple[str, float], ...] = Field((), description="arms whose best peak learning rate differs")
-    n_sequences: int = Field(128, ge=2, description="fresh sequences at each length, on which it is scored")
+    arms: tuple[str, ...] = Field((), description='arms that are trained on it; "*": all')
+    train_length: int = Field(64, ge=4, le=2**20, description="m: tokens of a training sequence")
+    width: int | None = Field(None, ge=1, le=2**16, description="width of its models; left out: that of the study's")
+    heads: int | None = Field(None, ge=1, le=2**10, description="heads of its models; left out: those of the study's")
+    depth: int | None = Field(None, ge=1, le=64, description="blocks of its models; left out: those of the study's")
+    steps: int = Field(1000, ge=1, le=10**9, description="optimiser steps, the same for all its arms")
+    sequences_per_step: int = Field(32, ge=1, le=2**20, description="sequences of m tokens a step")
+    n_sequences: int = Field(128, ge=2, le=2**20, description="fresh sequences at each length, on which it is scored")
     ratios: tuple[int, ...] = Field((), description="test lengths in units of m; left out: those of the study")
+    changes: tuple[str, ...] | None = Field(None, description="changes that are tried on it; left out: all that fit")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -53,17 +56,16 @@ class Task(Config):
             check_ratios(self.ratios)
         return self
 
-    def rate_of(self, arm: str) -> float:
-        """Peak learning rate of an arm."""
-        return dict(self.learning_rates).get(arm, self.learning_rate)
-
 
 class Arm(Config):
-    """A transformer as it is trained; every change is tried on the same trained members."""
+    """A transformer as it is trained; changes are tried on the same trained members."""
 
     name: str = Field(pattern=NAME, description="name in figures and records")
     methods: tuple[AnyMethod, ...] = Field(min_length=1, description="attention methods in training")
-    changed: bool = Field(True, description="changes at test time are tried on it; else it is read as trained alone")
+    changes: tuple[str, ...] | None = Field(None, description="changes that are tried on it; left out: all that fit")
+    masked: bool = Field(
+        False, description="gated units that see both sides, trained and scored on one hidden token a sequence"
+    )
 
 
 class Change(Config):
@@ -94,7 +96,11 @@ class Change(Config):
 
     def applies_to(self, task: Task, arm: Arm) -> bool:
         """Whether it is tried: positions are changed where the arm has those replaced, and nothing is excluded."""
-        if not arm.changed or (self.roles is not None and task.role not in self.roles):
+        if self.roles is not None and task.role not in self.roles:
+            return False
+        if any(named is not None and self.name not in named for named in (arm.changes, task.changes)):
+            return False
+        if arm.masked and any(one.needs_all_queries for one in self.methods):  # goes by the order of queries
             return False
         old = [one.type_name for one in arm.methods if "position" in one.slots]
         if any("position" in one.slots for one in self.methods) and old != [self.replaces]:
@@ -112,6 +118,20 @@ class Change(Config):
             added = (*added, BandedMask(reach=max(1, round(self.band * train_length))))
         taken = {slot for one in added for slot in one.slots & EXCLUSIVE_SLOTS}
         return (*(one for one in trained if not one.slots & taken), *added)
+
+
+class Tuning(Config):
+    """The learning rate of each arm on each task: least excess at n = m over replicates that only the tuning sees."""
+
+    learning_rates: tuple[float, ...] = Field((3e-3, 6e-3, 1.2e-2), min_length=1, description="grid, rising")
+    n_seeds: int = Field(2, ge=1, le=10_000, description="replicates of each rate")
+    tie: float = Field(2e-4, ge=0, description="nats within which rates are alike; the smallest of them is taken")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.learning_rates) != sorted(set(self.learning_rates)) or self.learning_rates[0] <= 0:
+            raise ValueError(f"learning_rates: given {self.learning_rates}, must be positive and rise")
+        return self
 
 
 class Budget(Config):
@@ -133,12 +153,16 @@ def check_names(
         if twice is not None:
             raise ConfigError(f"{label}: names must differ, {twice} is there twice")
     known = {arm.name for arm in arms}
-    named = [(f"tasks: {one.name}", one.arms if one.arms != EVERY_ARM else ()) for one in tasks]
-    named += [(f"tasks: {one.name}: learning_rates", tuple(name for name, _ in one.learning_rates)) for one in tasks]
-    for where, wanted in named:
-        for name in wanted:
-            if name not in known:
-                raise ConfigError(f"{where} names the arm {name}; there are {', '.join(sorted(known))}")
+    for one in tasks:
+        for name in one.arms:
+            if name != EVERY_ARM and name not in known:
+                raise ConfigError(f"tasks: {one.name} names the arm {name}; there are {', '.join(sorted(known))}")
+    there = {change.name for change in changes}
+    for label, named in (("tasks", tasks), ("arms", arms)):
+        for each in named:
+            for name in each.changes or ():
+                if name not in there:
+                    raise ConfigError(f"{label}: {each.name} names the change {name}, which is not there")
     for task in tasks:
         for ratio in task.ratios or ratios:
             length = ratio * task.train_length

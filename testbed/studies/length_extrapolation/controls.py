@@ -92,7 +92,12 @@ def tax_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure | No
     """Excess at n = m with a change less that without it, over all positions of the sequence."""
     import matplotlib.pyplot as plt
 
-    panels = [pair for pair in data.learnt if data.usable(*pair)]
+    shown = {task.name for task in study.tasks if task.role in ("local", "averaging", "recall")}
+    panels = [
+        (task, arm)
+        for task, arm in data.learnt
+        if task in shown and arm in (study.nope_arm, study.rope_arm) and data.usable(task, arm)
+    ]
     if not panels:
         return None
     there = {row.change for _, row, _ in data.late}
@@ -107,7 +112,7 @@ def tax_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure | No
             if (task, Row(arm, name), 1) not in data.late:
                 continue
             mean, low, high = interval(data.difference(task, 1, Row(arm, name), Row(arm), everywhere=True))
-            at.append(place + (i - (len(panels) - 1) / 2) * 0.1)
+            at.append(place + (i - (len(panels) - 1) / 2) * 0.14)
             found.append((mean, low, high))
             rows.append({"task": task, "arm": arm, "change": name, "tax": mean, "lower": low, "upper": high})
         if not found:  # an arm that is read as trained alone

@@ -1,12 +1,14 @@
 """What the figures share: the numbers of every row with their intervals, labels, and how they are written."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Mean
-from testbed.studies.length_extrapolation.config import NONE
+from testbed.studies.judge import Evidence, Max
+from testbed.studies.length_extrapolation.config import NONE, Task
+from testbed.studies.length_extrapolation.reach import reach_of
 from testbed.studies.length_extrapolation.results import Measured, Row
 
 if TYPE_CHECKING:
@@ -16,12 +18,19 @@ FLOOR = 1e-4
 """Nats: below this a logarithmic scale shows only the noise of training."""
 
 
-def interval(evidence: Mean | None) -> tuple[float, float, float]:
-    """Mean with its 95 % interval over replicates; nan where there is none."""
+def interval(
+    evidence: Evidence | None, lowest: float = -math.inf, highest: float = math.inf
+) -> tuple[float, float, float]:
+    """Estimate with its 95 % interval over replicates; nan where there is none.
+
+    lowest, highest    what the number can be: an interval ends there
+    """
     if evidence is None:
         return float("nan"), float("nan"), float("nan")
-    low, high = evidence.interval((1 - LEVEL) / 2) if evidence.n_independent != 1 else (float("nan"), float("nan"))
-    return evidence.estimate, low, high
+    if evidence.n_independent == 1:
+        return evidence.estimate, float("nan"), float("nan")
+    low, high = evidence.interval((1 - LEVEL) / 2)
+    return evidence.estimate, max(low, lowest), min(high, highest)
 
 
 def numbers(study: "LengthExtrapolation", data: Measured) -> list[dict[str, Any]]:
@@ -31,9 +40,9 @@ def numbers(study: "LengthExtrapolation", data: Measured) -> list[dict[str, Any]
         for ratio in study.ratios_of(task):
             if not task.arms:
                 continue
-            best = best_rows(data, task.name, ratio)
+            best = near_best(study, data, task.name, ratio)
             for row in data.rows(task.name, ratio):
-                mean, low, high = interval(data.mean(task.name, ratio, row))
+                mean, low, high = interval(data.mean(task.name, ratio, row), lowest=0.0)
                 learnt = data.learnt[task.name, row.arm]
                 found.append(
                     {
@@ -50,16 +59,36 @@ def numbers(study: "LengthExtrapolation", data: Measured) -> list[dict[str, Any]
                         "learnt": int(learnt.sum()),
                         "replicates": len(learnt),
                         "judged": data.usable(task.name, row.arm),
-                        "not_separable_from_best": row in best,
+                        "rate": data.rates.get((task.name, row.arm), float("nan")),
+                        "reach": _reach(study, task, row, ratio),
+                        "near_best": row in best,
                     }
                 )
     return found
 
 
-def best_rows(data: Measured, task: str, ratio: int, alpha: float = 0.05) -> list[Row]:
-    """The rows that cannot be told from the best of the task at this length; none where nothing is judged."""
-    ranked = data.ranking(task, ratio)
-    return [] if ranked is None else [ranked[0][i] for i in ranked[1].best_set(alpha)]
+def _reach(study: "LengthExtrapolation", task: Task, row: Row, ratio: int) -> int | str:
+    """Tokens back that a mask reaches over the layers, on the tasks that ask for it."""
+    found = reach_of(study, task, study.arm(row.arm), row.change, ratio)
+    return "" if found is None else found.steps
+
+
+def near_best(study: "LengthExtrapolation", data: Measured, task: str, ratio: int) -> list[Row]:
+    """The rows that are within the margin of the best of the task at this length, by the whole of their interval.
+
+    A row whose numbers scatter is not among them however good its mean: the upper end of its regret, over all other
+    rows at once (95 %), is what counts.
+    """
+    rows = data.comparable(task, ratio)
+    means = {row: float(data.excess(task, ratio, row).estimate) for row in rows}
+    least = min(means.values(), default=0.0)
+    found = []
+    for row in rows:
+        if means[row] <= least + study.margin:
+            others = [one for _, one in data.against(task, ratio, row)]
+            if others and Max(others).upper(1 - LEVEL) <= study.margin:
+                found.append(row)
+    return found
 
 
 def looks() -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from testbed.studies.length_extrapolation.drawing import numbers
 from testbed.studies.length_extrapolation.head_figures import attention_figure, r_value_figure
 from testbed.studies.length_extrapolation.heat import heat_figure
 from testbed.studies.length_extrapolation.lines import lines_figure
+from testbed.studies.length_extrapolation.reach_figure import reach_figure
 from testbed.studies.length_extrapolation.results import measured
 from testbed.studies.study import StudyFigure
 
@@ -29,6 +30,7 @@ def figures(study: "LengthExtrapolation", records: Sequence[Record]) -> dict[str
     found["exact_controls"] = oracle_figure(study, data, records)
     if data is not None:
         found["tax"] = tax_figure(study, data)
+        found["reach"] = reach_figure(study, data)
         found["attention"] = attention_figure(study, data)
         found["r_values"] = r_value_figure(study, data)
     return {name: one for name, one in found.items() if one is not None}

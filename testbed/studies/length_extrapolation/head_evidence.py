@@ -2,7 +2,10 @@
 
 One number a replicate, the mean over its heads that are picked by what they do at n = m without a change: diffuse heads
 (H above 1 nat), broad ones (and sigma below sqrt(2 ln m)), frozen ones (sigma above 5.5), or the one head with the most
-mass on the relevant pair. Replicates without such heads do not count.
+mass on what is asked for. Replicates without such heads do not count.
+
+Judged are rotary positions kept in range. Without positions a model reads them off its attention on the begin symbol:
+such rows, with the symbol and with the symbol hidden, are reported beside (`reported`) and decide nothing.
 """
 
 import math
@@ -12,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.studies.judge import Evidence, Max, Mean, Min
+from testbed.studies.judge import Mean
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES
-from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, Task
-from testbed.studies.length_extrapolation.loss_evidence import not_learnt, tasks_of, with_added
+from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, ROTARY, Role, Task
+from testbed.studies.length_extrapolation.loss_evidence import Named, not_learnt, tasks_of, with_added
+from testbed.studies.length_extrapolation.parts import Parts, largest, least
 from testbed.studies.length_extrapolation.results import Floats, Measured, Row
 
 if TYPE_CHECKING:
@@ -28,15 +32,43 @@ FROZEN, FROZEN_CHANGE = 5.5, 0.25
 """P2: standard deviation of logits above which InfoScale should hold entropy, and the share that it may change by."""
 
 
-def head_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Evidence | str]:
+def head_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Parts | str]:
     """Evidence by the claim's short name, or why there is none."""
+    arm = study.rope_arm
+    found: dict[str, Parts | str] = {}
+    for name, (rows, reason) in numbers_of(study, data, arm).items():
+        found[name] = (least if name in LEAST else largest)(rows) if rows else reason
+    return found | {"not_best": _not_best(study, data)}
+
+
+LEAST = frozenset({"focus", "mass", "mass_loss"})
+"""Claims on the least of their rows' numbers; the others are on the largest."""
+
+
+def numbers_of(study: "LengthExtrapolation", data: Measured, arm: str) -> dict[str, tuple[Named, str]]:
+    """{claim: its rows' numbers for an arm, and what to say where there are none}."""
+    spread = not_learnt(arm, "classes", "recall")
+    found = not_learnt(arm, "recall")
     return {
-        "flat": _flat(study, data),
-        "relative": _relative(study, data),
-        "frozen": _frozen(study, data),
-        "focus": _focus(study, data),
-        "mass": _mass(study, data),
-        "not_best": _not_best(study, data),
+        "flat": (_flat(study, data, arm), f"{spread}, with diffuse heads"),
+        "relative": (_relative(study, data, arm), f"{spread}, with broad heads"),
+        "frozen": (_frozen(study, data, arm), f"{spread}, with frozen heads"),
+        "focus": (_focus(study, data, arm), found),
+        "shape": (_shape(study, data, arm), found),
+        "mass": (_mass(study, data, arm), found),
+        "mass_loss": (_mass_loss(study, data, arm), found),
+    }
+
+
+def reported(study: "LengthExtrapolation", data: Measured) -> dict[str, dict[str, Parts]]:
+    """{arm: {claim: the same numbers}} of arms without positions; told beside the verdicts, and no part of them."""
+    return {
+        arm: {
+            name: (least if name in LEAST else largest)(rows)
+            for name, (rows, _) in numbers_of(study, data, arm).items()
+            if rows
+        }
+        for arm in (study.nope_arm, study.hidden_arm)
     }
 
 
@@ -99,106 +131,144 @@ def _mean(data: Measured, task: Task, arm: str, values: Floats) -> Mean | None:
     return data.mean_of(values, kept) if int(kept.sum()) >= MINIMUM_REPLICATES else None
 
 
-def _rows(study: "LengthExtrapolation", data: Measured) -> Iterator[tuple[Task, str, Row]]:
-    """The scaling alone, on both arms, where heads were looked at and attention has something to find."""
-    for arm in (study.nope_arm, study.rope_arm):
-        for task in tasks_of(study, data, arm, "classes", "recall"):
-            row = Row(arm, study.claimed[1])
-            if (task.name, row, 1) in data.heads:
-                yield task, arm, row
+def scaled_row(study: "LengthExtrapolation", arm: str, scaling: str) -> Row | None:
+    """A scaling with positions in range: alone where an arm has none, else with those kept there."""
+    rotary = any(one.type_name == ROTARY for one in study.arm(arm).methods)
+    change = with_added(study, study.in_range, scaling) if rotary else scaling
+    return None if change is None else Row(arm, change)
 
 
-def _both_signs(
-    study: "LengthExtrapolation", data: Measured, number: Callable[[Task, str, Row], Floats], which: str
-) -> Evidence | str:
-    """Evidence on the largest absolute value over tasks and arms."""
-    parts: list[Evidence] = []
-    for task, arm, row in _rows(study, data):
-        one = _mean(data, task, arm, number(task, arm, row))
-        parts += [] if one is None else [one, -one]
-    return Max(parts) if parts else f"fewer than five replicates learnt a task and have {which} heads"
+def _rows(
+    study: "LengthExtrapolation", data: Measured, arm: str, scaling: str, *roles: Role
+) -> Iterator[tuple[Task, Row]]:
+    """The scaling with positions in range, where heads were looked at."""
+    if all(one.name != arm for one in study.arms):
+        return
+    row = scaled_row(study, arm, scaling)
+    for task in tasks_of(study, data, arm, *roles):
+        if row is not None and (task.name, row, 1) in data.heads:
+            yield task, row
 
 
-def _flat(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    def slope(task: Task, arm: str, row: Row) -> Floats:
-        return mean_over(slopes(study, data, task, row), diffuse(data, task, arm))
+def _both_signs(study: "LengthExtrapolation", data: Measured, arm: str, number: Callable[[Task, Row], Floats]) -> Named:
+    """A number and its negative, for every task whose best attention has something to find."""
+    parts = Named()
+    for task, row in _rows(study, data, arm, study.scaling, "classes", "recall"):
+        one = _mean(data, task, row.arm, number(task, row))
+        parts += [] if one is None else [(f"{task.name}, {row}", one), (f"minus {task.name}, {row}", -one)]
+    return parts
 
-    return _both_signs(study, data, slope, "diffuse")
+
+def _flat(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def slope(task: Task, row: Row) -> Floats:
+        return mean_over(slopes(study, data, task, row), diffuse(data, task, row.arm))
+
+    return _both_signs(study, data, arm, slope)
 
 
-def _relative(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    def change(task: Task, arm: str, row: Row) -> Floats:
+def _relative(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def change(task: Task, row: Row) -> Floats:
         before, after = _ends(study, data, task, row, "entropy")
         shorter, longer = (math.log(ratio * task.train_length) for ratio in (1, study.largest(task)))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return mean_over((after / longer) / (before / shorter) - 1.0, broad(data, task, arm))
+            return mean_over((after / longer) / (before / shorter) - 1.0, broad(data, task, row.arm))
 
-    return _both_signs(study, data, change, "broad")
+    return _both_signs(study, data, arm, change)
 
 
-def _frozen(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    def change(task: Task, arm: str, row: Row) -> Floats:
-        before, after = (mean_over(one, frozen(data, task, arm)) for one in _ends(study, data, task, row, "entropy"))
+def _frozen(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def change(task: Task, row: Row) -> Floats:
+        heads = frozen(data, task, row.arm)
+        before, after = (mean_over(one, heads) for one in _ends(study, data, task, row, "entropy"))
         with np.errstate(divide="ignore", invalid="ignore"):
             return after / before - 1.0
 
-    return _both_signs(study, data, change, "frozen")
+    return _both_signs(study, data, arm, change)
 
 
-def in_range_rows(study: "LengthExtrapolation", scaling: str) -> Iterator[tuple[str, str]]:
-    """(arm, change): a scaling where positions are in range, which are none or kept there."""
-    yield study.nope_arm, scaling
-    both = with_added(study, study.in_range, scaling)
-    if both is not None:
-        yield study.rope_arm, both
+def masses(study: "LengthExtrapolation", data: Measured, task: Task, row: Row) -> tuple[Floats, Floats]:
+    """(n_seeds,) F_m, F_n of the retrieving head."""
+    chosen = retrieving(data, task, row.arm)
+    before, after = _ends(study, data, task, row, "key_mass")
+    return mean_over(before, chosen), mean_over(after, chosen)
 
 
-def masses(study: "LengthExtrapolation", data: Measured, scaling: str) -> Iterator[tuple[Task, str, Floats, Floats]]:
-    """Task, arm and (n_seeds,) F_m, F_n of the retrieving head, for a scaling with positions in range."""
-    for arm, change in in_range_rows(study, scaling):
-        for task in tasks_of(study, data, arm, "recall"):
-            if (task.name, Row(arm, change), 1) in data.heads:
-                chosen = retrieving(data, task, arm)
-                before, after = _ends(study, data, task, Row(arm, change), "key_mass")
-                yield task, arm, mean_over(before, chosen), mean_over(after, chosen)
+def _each(data: Measured, rows: Iterator[tuple[str, Task, Row, Floats]]) -> Named:
+    parts = Named()
+    for said, task, row, values in rows:
+        one = _mean(data, task, row.arm, values)
+        parts += [] if one is None else [(f"{task.name}, {row}{said}", one)]
+    return parts
 
 
-def _focus(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    parts = [
-        _mean(data, task, arm, after / before) for task, arm, before, after in masses(study, data, study.claimed[1])
-    ]
-    found = [one for one in parts if one is not None]
-    return Min(found) if found else not_learnt(study.rope_arm, "recall")
+def _focus(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def shares() -> Iterator[tuple[str, Task, Row, Floats]]:
+        for task, row in _rows(study, data, arm, study.scaling, "recall"):
+            before, after = masses(study, data, task, row)
+            yield "", task, row, after / before
+
+    return _each(data, shares())
 
 
-def _mass(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    parts: list[Mean | None] = [
-        _mean(data, task, arm, before - after) for task, arm, before, after in masses(study, data, study.claimed[1])
-    ]
-    for scaling in (study.log_law, study.yarn_law):
-        parts += [
-            _mean(data, task, arm, after - before + 2 * study.mass_margin)
-            for task, arm, before, after in masses(study, data, scaling)
-        ]
-    found = [one for one in parts if one is not None]
-    return Min(found) if found else not_learnt(study.rope_arm, "recall")
+def _shape(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def drifts() -> Iterator[tuple[str, Task, Row, Floats]]:
+        for task, row in _rows(study, data, arm, study.scaling, "recall"):
+            drift = data.heads[task.name, row, study.largest(task)].get("drift")
+            if drift is not None:
+                yield "", task, row, drift.mean(axis=(1, 2))
+
+    return _each(data, drifts())
 
 
-def _not_best(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
+def _falls_and_not(
+    study: "LengthExtrapolation",
+    data: Measured,
+    arm: str,
+    fall: Callable[[Task, Row], Floats],
+    margin: float,
+) -> Named:
+    """What falls under InfoScale, and two margins less what falls under the other two laws: all at least the margin."""
+
+    def rows() -> Iterator[tuple[str, Task, Row, Floats]]:
+        for task, row in _rows(study, data, arm, study.scaling, "recall"):
+            yield ", lost", task, row, fall(task, row)
+        for law in (study.log_law, study.yarn_law):
+            for task, row in _rows(study, data, arm, law, "recall"):
+                yield ", 2 margins less what is lost", task, row, 2 * margin - fall(task, row)
+
+    return _each(data, rows())
+
+
+def _mass(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def fall(task: Task, row: Row) -> Floats:
+        before, after = masses(study, data, task, row)
+        return before - after
+
+    return _falls_and_not(study, data, arm, fall, study.mass_margin)
+
+
+def _mass_loss(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
+    def rise(task: Task, row: Row) -> Floats:
+        return data.late[task.name, row, study.largest(task)] - data.late[task.name, row, 1]
+
+    return _falls_and_not(study, data, arm, rise, study.margin)
+
+
+def _not_best(study: "LengthExtrapolation", data: Measured) -> Parts | str:
     scalings = [one.name for one in study.changes if one.kind in MULTIPLIERS]
-    families: tuple[tuple[str, str, list[str], int], ...] = (
+    families: tuple[tuple[Role, str, list[str], int], ...] = (
         ("recall", study.rope_arm, [study.in_range, *_added_to(study, study.in_range, scalings)], 1),
         ("classes", study.nope_arm, [NONE, *scalings], -1),
     )
-    parts: list[Evidence] = []
+    parts = Named()
     for role, arm, names, sign in families:
-        for task in tasks_of(study, data, arm, role):  # type: ignore[arg-type]
+        for task in tasks_of(study, data, arm, role):
             rows = [row for name in names if (task.name, row := Row(arm, name), 1) in data.heads]
             one = _mean(data, task, arm, correlations(study, data, task, rows)) if len(rows) > 2 else None
             if one is None:
-                return not_learnt(arm, role)
-            parts.append(one if sign > 0 else -one)
-    return Min(parts) if len(parts) >= len(families) else not_learnt(study.nope_arm, "recall", "classes")
+                return f"{not_learnt(arm, role)}, with diffuse heads"
+            parts.append((f"{task.name}, {len(rows)} rows", one) if sign > 0 else (f"minus {task.name}", -one))
+    return least(parts) if len(parts) >= len(families) else not_learnt(study.nope_arm, "recall", "classes")
 
 
 def _added_to(study: "LengthExtrapolation", base: str, scalings: list[str]) -> list[str]:

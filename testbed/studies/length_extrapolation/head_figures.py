@@ -1,11 +1,13 @@
 """Two figures of heads: entropy and mass against length, and the r-value of every head."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from testbed.studies.judge import Mean
+from testbed.studies.judge.evidence import MINIMUM_REPLICATES
 from testbed.studies.length_extrapolation.config import NONE, Task
 from testbed.studies.length_extrapolation.drawing import interval, learnt_text, looks
 from testbed.studies.length_extrapolation.head_evidence import diffuse, mean_over, retrieving
@@ -27,13 +29,17 @@ R_AXIS = (0.03, 30.0)
 
 
 def bases(study: "LengthExtrapolation", data: Measured) -> list[tuple[Task, str, str]]:
-    """(task, arm, base) whose heads were looked at: arms as trained, and with positions kept in range."""
+    """(task, arm, base) that claims on heads are about: rotary positions kept in range, drawn ones, and none."""
+    wanted = [(study.nope_arm, NONE), (study.hidden_arm, NONE), (study.rope_arm, study.in_range)]
     found = []
-    for task in study.tasks:
-        for arm in data.arms(task.name):
-            for base in (NONE, study.in_range):
-                if data.usable(task.name, arm) and (task.name, Row(arm, base), 1) in data.heads:
-                    found.append((task, arm, base))
+    for task in (one for one in study.tasks if one.role in ("classes", "recall", "fillers")):
+        for arm, base in [*wanted, (study.drawn_arm, NONE)]:
+            if (
+                arm in data.arms(task.name)
+                and data.usable(task.name, arm)
+                and (task.name, Row(arm, base), 1) in data.heads
+            ):
+                found.append((task, arm, base))
     return found
 
 
@@ -45,7 +51,7 @@ def attention_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigur
     wanted += [(one, "key_mass") for one in bases(study, data) if "key_mass" in data.heads[one[0].name, Row(one[1]), 1]]
     if not wanted:
         return None
-    scalings = [NONE, study.claimed[1], study.log_law, study.yarn_law, *_by_head(study)]
+    scalings = [NONE, study.scaling, study.log_law, study.yarn_law, *_by_head(study)]
     look = dict(zip(scalings, looks(), strict=False))
     down = -(-len(wanted) // ACROSS)
     figure, axes = plt.subplots(down, ACROSS, figsize=(7, 0.7 + 1.75 * down), squeeze=False)
@@ -56,7 +62,13 @@ def attention_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigur
             change = base if scaling == NONE else with_added(study, base, scaling)
             if change is None or (task.name, Row(arm, change), 1) not in data.heads:
                 continue
-            ends = [interval(_of_heads(data, task, arm, change, ratio, name)) for ratio in study.ratios_of(task)]
+            tops = [
+                math.log(ratio * task.train_length) if name == "entropy" else 1.0 for ratio in study.ratios_of(task)
+            ]
+            ends = [
+                interval(_of_heads(data, task, arm, change, ratio, name), 0.0, top)
+                for ratio, top in zip(study.ratios_of(task), tops, strict=True)
+            ]
             handles |= {
                 "none" if scaling == NONE else scaling: _draw(axis, study.ratios_of(task), ends, i, look[scaling])
             }
@@ -75,16 +87,18 @@ def attention_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigur
         title="Entropy and focus of attention beyond the training length",
         caption=(
             "The place that predicts the last token, which sees n keys. Entropy: mean over heads with more than 1 nat"
-            " at n = m; the grey line is ln n, uniform attention. Mass on the pair asked for: the head that has most of"
-            f" it at n = m. Means with 95 % intervals over {learnt_text(data)} and, for entropies, that have such"
-            " heads. Markers of one length are set apart a little."
+            " at n = m; the grey line is ln n, uniform attention. Mass on what is asked for: the head that has most of"
+            f" it at n = m. Means with 95 % intervals, cut at what is possible, over {learnt_text(data)} and, for"
+            " entropies, with such heads. Panels that fewer than five replicates have the heads for are left out."
+            " Markers of one length are set apart a little."
         ),
-        claims=tuple(f"length_extrapolation.{name}" for name in ("flat", "relative", "focus", "mass", "not_best")),
+        claims=tuple(f"length_extrapolation.{name}" for name in ("flat", "relative", "frozen", "focus", "mass")),
     )
 
 
 def _has_diffuse(data: Measured, task: Task, arm: str) -> bool:
-    return bool((diffuse(data, task, arm).any(axis=(1, 2)) & data.learnt[task.name, arm]).any())
+    with_heads = diffuse(data, task, arm).any(axis=(1, 2)) & data.learnt[task.name, arm]
+    return int(with_heads.sum()) >= MINIMUM_REPLICATES
 
 
 def _by_head(study: "LengthExtrapolation") -> list[str]:
@@ -95,7 +109,7 @@ def _of_heads(data: Measured, task: Task, arm: str, change: str, ratio: int, nam
     pick: Callable[..., Any] = diffuse if name == "entropy" else retrieving
     values: Floats = mean_over(data.heads[task.name, Row(arm, change), ratio][name], pick(data, task, arm))
     kept = data.learnt[task.name, arm] & np.isfinite(values)
-    return data.mean_of(values, kept) if kept.any() else None
+    return data.mean_of(values, kept) if int(kept.sum()) >= MINIMUM_REPLICATES else None
 
 
 def _draw(axis: "Axes", ratios: tuple[int, ...], ends: list[Any], i: int, look: dict[str, Any]) -> Any:
@@ -125,7 +139,7 @@ def _dress(axis: "Axes", study: "LengthExtrapolation", task: Task, arm: str, bas
         axis.set_ylabel("entropy (nats)")
         axis.set_ylim(bottom=0)
     else:
-        axis.set_ylabel("mass on the pair")
+        axis.set_ylabel("mass on what is asked")
         axis.set_ylim(0, 1.02)
 
 
@@ -141,10 +155,10 @@ def r_value_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure 
     bound = np.geomspace(1.001, R_AXIS[1], 200)
     rows: list[dict[str, Any]] = []
     for axis, (task, arm, base) in zip(axes.flat, wanted, strict=False):
-        scaled = with_added(study, base, study.claimed[1])
+        scaled = with_added(study, base, study.scaling)
         largest = study.largest(task)
         shown = [("n = m", base, 1), ("longest n", base, largest)]
-        shown += [] if scaled is None else [(f"longest n, {study.claimed[1]}", scaled, largest)]
+        shown += [] if scaled is None else [(f"longest n, {study.scaling}", scaled, largest)]
         for (label, change, ratio), look in zip(shown, looks(), strict=False):
             heads = data.heads.get((task.name, Row(arm, change), ratio))
             if heads is None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.length_extrapolation.config import Task
-from testbed.studies.length_extrapolation.drawing import FLOOR, best_rows, interval, label, learnt_text, written
+from testbed.studies.length_extrapolation.drawing import FLOOR, interval, label, learnt_text, near_best, written
 from testbed.studies.length_extrapolation.results import Measured, Row
 from testbed.studies.study import StudyFigure
 
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 CEILING = 10.0
-CELL, LABELS, LEAST_WIDTH = 0.42, 1.45, 3.4
-"""Inches: width of a cell, of the labels beside a panel, of a figure."""
+CELL, LABELS, LEAST_WIDTH, ROW = 0.42, 1.75, 3.4, 0.165
+"""Inches: width of a cell, of the labels beside a panel, of a figure; height of a row."""
+BETWEEN, BELOW = 3.0, 1.3
+"""Rows of space for the title and the ticks of a panel, and of it for the ticks."""
+RIGHT, FOOT = 0.85, 0.2
+"""Inches: for the colour bar, and for what stands below."""
 
 
 def heat_figure(study: "LengthExtrapolation", data: Measured, task: Task, table: list[dict[str, Any]]) -> StudyFigure:
@@ -25,24 +29,34 @@ def heat_figure(study: "LengthExtrapolation", data: Measured, task: Task, table:
     from matplotlib.colors import LogNorm
 
     rows_of = panels_of(study, data, task)
-    tallest = max(len(rows) for rows in rows_of.values())
+    columns = in_columns({name: len(rows) for name, rows in rows_of.items()})
+    tallest = max(sum(len(rows_of[name]) + BETWEEN for name in column) for column in columns)
     ratios = study.ratios_of(task)
-    widths = [LABELS + CELL * len(ratios)] * len(rows_of)
-    figure, axes = plt.subplots(
-        1,
-        len(rows_of),
-        figsize=(max(LEAST_WIDTH, sum(widths) + 0.7), 0.9 + 0.165 * tallest),
-        squeeze=False,
-    )
+    wide = CELL * len(ratios)
+    width = max(LEAST_WIDTH, len(columns) * (LABELS + wide) + RIGHT)
+    height = FOOT + ROW * tallest
+    figure = plt.figure(figsize=(width, height))
+    figure.set_layout_engine("none")  # every size is known: rows are of one height
     norm = LogNorm(FLOOR, CEILING)
-    starred = {ratio: best_rows(data, task.name, ratio) for ratio in ratios}
-    for axis, (name, rows) in zip(axes[0], rows_of.items(), strict=True):
-        image = _panel(study, data, task, axis, rows, starred, norm)
-        axis.set_ylim(tallest - 0.5, -0.5)  # rows of one height in every panel
-        axis.set_title(name)
-    bar = figure.colorbar(image, ax=list(axes[0]), shrink=0.5, aspect=25, pad=0.02)
-    bar.set_label("excess (nats)")
-    figure.supxlabel("length n, in training lengths m", fontsize=8)
+    starred = {ratio: near_best(study, data, task.name, ratio) for ratio in ratios}
+    image = None
+    for place, column in enumerate(columns):
+        left, top = place * (LABELS + wide) + LABELS, height
+        for name in column:
+            tall = ROW * len(rows_of[name])
+            top -= ROW * BETWEEN + tall
+            box = left / width, (top + ROW * BELOW) / height, wide / width, tall / height
+            axis = figure.add_axes(box)
+            image = _panel(study, data, task, axis, rows_of[name], starred, norm)
+            axis.set_title(name)
+    middle = len(columns) * (LABELS + wide)
+    bar_height = min(2.2, height - FOOT - 0.4)
+    bar_axis = figure.add_axes(
+        ((middle + 0.15) / width, (FOOT + (height - FOOT - bar_height) / 2) / height, 0.1 / width, bar_height / height)
+    )
+    assert image is not None  # there is a panel
+    figure.colorbar(image, cax=bar_axis).set_label("excess (nats)")
+    figure.text(middle / 2 / width, 0.06 / height, "length n, in training lengths m", fontsize=8, ha="center")
     return StudyFigure(
         figure=figure,
         rows=[row for row in table if row["task"] == task.name],
@@ -51,12 +65,27 @@ def heat_figure(study: "LengthExtrapolation", data: Measured, task: Task, table:
             "Mean exact KL of the model from the Bayes law, in nats, over the judged positions of the second half of"
             f" fresh sequences of n tokens; m = {task.train_length}. A panel is one trained arm, its rows are the"
             f" changes at test time; mean of {learnt_text(data, task.name)}; 95 % intervals are in the CSV. A star"
-            " marks what cannot be told from the best of all panels at its length (paired multiple comparison with the"
-            " best, 5 %). A hatched row's arm did not learn the task and is not judged; its numbers are medians of all."
+            f" marks what is within {study.margin:g} nats of the best of all panels at its length by the whole of its"
+            " 95 % interval (paired with every other row); a row that scatters has none. A hatched row's arm did not"
+            " learn the task and is not judged; its numbers are medians of all."
             f" The best law without context has {data.no_context[task.name, 1].mean():.2f} nats at n = m."
         ),
         claims=_claims_of(task),
     )
+
+
+def in_columns(heights: dict[str, int]) -> list[list[str]]:
+    """Panels by name, in columns no taller than the tallest of them: in order, each below the last if there is room."""
+    tallest = max(heights.values()) + BETWEEN
+    columns: list[list[str]] = []
+    for name, height in heights.items():
+        for column in columns:
+            if sum(heights[one] + BETWEEN for one in column) + height + BETWEEN <= tallest:
+                column.append(name)
+                break
+        else:
+            columns.append([name])
+    return columns
 
 
 def panels_of(study: "LengthExtrapolation", data: Measured, task: Task) -> dict[str, list[Row]]:
@@ -123,7 +152,11 @@ def _claims_of(task: Task) -> tuple[str, ...]:
         "classes": ("control", "order", "sphere", "not_best"),
         "evidence": ("control", "order"),
         "local": ("positions", "tax"),
-        "recall": ("positions", "gain_in_range", "gain_nope", "best", "added", "only_rope"),
-        "argmax": ("gain_nope",),
+        "recall": (
+            *("positions", "gain_in_range", "gain_drawn", "gain_hidden", "best", "added_infoscale", "added_cosscale"),
+            *("only_rope", "boundary", "mass_loss"),
+        ),
+        "argmax": ("gain_drawn", "gain_hidden"),
+        "lag": ("beyond_reach", "within_reach"),
     }
     return tuple(f"length_extrapolation.{name}" for name in by_role.get(task.role, ()))

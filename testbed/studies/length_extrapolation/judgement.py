@@ -1,5 +1,6 @@
 """From records to verdicts: evidence, checks, and what a reader should know beside them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -7,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Verdict, judge
-from testbed.studies.judge.evidence import student_tail
-from testbed.studies.length_extrapolation.claims import NOTHING, claims, evidence
+from testbed.studies.judge import Evidence, Verdict, judge
+from testbed.studies.length_extrapolation.claim_evidence import masked_rows
+from testbed.studies.length_extrapolation.claims import NOTHING, claims, evidence, parts_of
 from testbed.studies.length_extrapolation.config import NONE
+from testbed.studies.length_extrapolation.drawing import interval
 from testbed.studies.length_extrapolation.grid import scalings
+from testbed.studies.length_extrapolation.head_evidence import reported
 from testbed.studies.length_extrapolation.results import Measured, Row, measured, oracles
 from testbed.studies.study import Check, Judgement
 
@@ -60,20 +63,24 @@ def checks(study: "LengthExtrapolation", data: Measured, records: Sequence[Recor
             f"smallest p {least:.1e} of {len(p)} members at n = m; bound {FALSE_ALARM / max(len(p), 1):.0e}",
         ),
         _no_op_check(study, data),
+        *_drift_check(study, data),
     )
 
 
 def _is_plain(record: Record) -> bool:
     probe = record.probe
-    return probe.get("change") == NONE and probe["ratio"] == 1
+    return probe.get("kind") == "member" and probe["change"] == NONE and probe["ratio"] == 1
 
 
 def _two_sided(record: Record) -> float:
-    """p-value of the paired difference, Student's t over sequences; 1 where the law is certain: nothing can differ."""
-    difference, error = (float(record.metrics[name]) for name in ("paired_difference", "paired_error"))  # type: ignore[arg-type]
-    if error < 1e-12:
-        return 1.0 if abs(difference) < 1e-9 else 0.0
-    return 2 * student_tail(abs(difference) / error, int(record.probe["n_sequences"]) - 1)
+    """Bound on the probability of a paired sum so far from zero, from its exact variance v and its largest term b:
+
+    2 exp(-s^2 / (2 (v + b s / 3)))     (Freedman 1975, Ann. Prob. 3, 100, for martingales)
+    """
+    s, v, b = (float(record.metrics[name]) for name in ("paired_sum", "paired_variance", "paired_largest"))  # type: ignore[arg-type]
+    if abs(s) < 1e-9:
+        return 1.0
+    return min(1.0, 2 * math.exp(-(s**2) / (2 * (v + b * abs(s) / 3) + 1e-300)))
 
 
 def _no_op_check(study: "LengthExtrapolation", data: Measured) -> Check:
@@ -87,6 +94,21 @@ def _no_op_check(study: "LengthExtrapolation", data: Measured) -> Check:
     return Check(
         "what claims to be a no-op up to n = m is one", worst < SAME, f"largest change {worst:.1e} nats ({of})"
     )
+
+
+def _drift_check(study: "LengthExtrapolation", data: Measured) -> list[Check]:
+    """In one layer appended tokens leave the attention among the others as it was, where nothing answers to n."""
+    one_layer = {task.name for task in study.tasks if study.depth_of(task) == 1}
+    rows = {NONE, study.in_range}
+    found = [
+        float(np.nanmax(heads["drift"]))
+        for (task, row, _), heads in data.heads.items()
+        if task in one_layer and row.change in rows and "drift" in heads and row.arm not in study.scaled_arms
+    ]
+    if not found:
+        return []
+    said = "in one layer, appended tokens leave the attention among the others as it was, without a multiplier"
+    return [Check(said, max(found) < SAME, f"largest divergence {max(found):.1e} nats")]
 
 
 def _oracle_checks(study: "LengthExtrapolation", records: Sequence[Record]) -> list[Check]:
@@ -113,21 +135,64 @@ def _oracle_checks(study: "LengthExtrapolation", records: Sequence[Record]) -> l
 
 
 def notes(study: "LengthExtrapolation", data: Measured) -> tuple[str, ...]:
-    """Which arms learnt their tasks, and what the numbers are."""
+    """Which arms learnt their tasks and at which rates, which row decides each claim, and what stands beside them."""
+    return (*_arms(study, data), *_deciding(study, data), *_beside(study, data), *_reaches(study, data))
+
+
+def _arms(study: "LengthExtrapolation", data: Measured) -> list[str]:
+    grid = study.tuning.learning_rates
     said = [
         "Excess: mean exact KL(P* || model) over judged positions of the second half of fresh sequences; a replicate is"
-        f" judged if its excess at n = m is below {study.gate:.0%} of the KL of the best law without context."
+        f" judged if its excess at n = m is below {study.gate:.0%} of the KL of the best law without context. Rates are"
+        f" tuned for each arm alike among {', '.join(f'{rate:g}' for rate in grid)}, on {study.tuning.n_seeds}"
+        " replicates that nothing else sees."
     ]
     for task in study.tasks:
         parts = []
         for arm in (one.name for one in study.arms_of(task)):
-            learnt = data.learnt[task.name, arm]
-            excess = np.median(data.late[task.name, Row(arm), 1])
+            learnt, rate = data.learnt[task.name, arm], data.rates.get((task.name, arm), grid[0])
+            excess = np.nanmedian(data.late[task.name, Row(arm), 1])
+            edge = ", the upper edge of the grid" if len(grid) > 1 and rate == grid[-1] else ""
             parts.append(
-                f"{arm} {int(learnt.sum())} of {len(learnt)} replicates learnt (median excess at m {excess:.4f} nats)"
-                + ("" if data.usable(task.name, arm) else ", not judged")
+                f"{arm} {int(learnt.sum())} of {len(learnt)} replicates learnt (median excess at m {excess:.4f} nats,"
+                f" rate {rate:g}{edge})" + ("" if data.usable(task.name, arm) else ", not judged")
             )
         if parts:
             floor = float(data.no_context[task.name, 1].mean())
             said.append(f"{task.name}, m = {task.train_length}: no-context KL {floor:.3f} nats; {'; '.join(parts)}.")
-    return tuple(said)
+    return said
+
+
+def _number(one: Evidence, lowest: float = -math.inf) -> str:
+    mean, low, high = interval(one, lowest)
+    return f"{mean:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _deciding(study: "LengthExtrapolation", data: Measured) -> list[str]:
+    """The row that has the largest or least number of each claim, with its own 95 % interval."""
+    found = {name: one for name, one in parts_of(study, data).items() if not isinstance(one, str)}
+    return [
+        f"{name} rests on the {'largest' if one.largest else 'least'} of {len(one.rows)}: {row}, {_number(number)}."
+        for name, one in found.items()
+        for row, number in [one.deciding()]
+    ]
+
+
+def _beside(study: "LengthExtrapolation", data: Measured) -> list[str]:
+    """The numbers of claims about heads in arms without positions, which decide nothing."""
+    return [
+        f"Not judged, {arm}: "
+        + "; ".join(f"{name}: {row}, {_number(number)}" for name, (row, number) in rows.items())
+        + "."
+        for arm, found in reported(study, data).items()
+        if (rows := {name: one.deciding() for name, one in found.items()})
+    ]
+
+
+def _reaches(study: "LengthExtrapolation", data: Measured) -> list[str]:
+    return [
+        f"{task.name}, {row.change}: reaches {reach.steps} tokens back over {study.depth_of(task)} layers"
+        f" ({reach.one_step} in one), lag {task.source.lag}; the exact law loses {reach.loss:.3f} nats of it, the model"  # type: ignore[attr-defined]
+        f" {_number(data.excess(task.name, study.largest(task), row), 0.0)}."
+        for task, row, reach in masked_rows(study, data)
+    ]

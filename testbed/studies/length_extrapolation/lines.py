@@ -23,7 +23,10 @@ def lines_figure(study: "LengthExtrapolation", data: Measured, table: list[dict[
     import matplotlib.pyplot as plt
 
     panels = [
-        (task, arm.name) for task in study.tasks for arm in study.arms_of(task) if has_changes(data, task, arm.name)
+        (task, arm.name)
+        for task in study.tasks
+        for arm in study.arms_of(task)
+        if task.role != "lag" and has_changes(data, task, arm.name)  # masks have a figure of their own
     ]
     shown = [NONE, *(one.name for one in study.changes if one.shown)]
     cycle = looks()
@@ -55,7 +58,10 @@ def lines_figure(study: "LengthExtrapolation", data: Measured, table: list[dict[
             " The grey line is the KL of the best law without context. Intervals are for each point alone; methods of"
             " one panel share trained members and tokens, so that differences are sharper than the bars suggest."
         ),
-        claims=tuple(f"length_extrapolation.{name}" for name in ("control", "positions", "gain_in_range", "gain_nope")),
+        claims=tuple(
+            f"length_extrapolation.{name}"
+            for name in ("control", "positions", "gain_in_range", "gain_drawn", "gain_hidden")
+        ),
     )
 
 
@@ -71,7 +77,7 @@ def _panel(
     usable = data.usable(task.name, arm)
     there = [name for name in look if usable and (task.name, Row(arm, name), 1) in data.late]
     for i, name in enumerate(there):
-        found = [interval(data.mean(task.name, ratio, Row(arm, name))) for ratio in study.ratios_of(task)]
+        found = [interval(data.mean(task.name, ratio, Row(arm, name)), lowest=0.0) for ratio in study.ratios_of(task)]
         middle, low, high = (np.array(part) for part in zip(*found, strict=True))
         apart = 1.04 ** (i - (len(there) - 1) / 2)
         floored = np.maximum(middle, FLOOR)

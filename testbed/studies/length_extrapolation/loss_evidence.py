@@ -4,15 +4,18 @@ from collections.abc import Container, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from testbed.studies.judge import Evidence, Max, Mean, Min
 from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, Change, Role, Task
+from testbed.studies.length_extrapolation.parts import Parts, largest, least
 from testbed.studies.length_extrapolation.results import Measured, Row
 
 if TYPE_CHECKING:
+    from testbed.studies.judge import Evidence
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
+Named = list[tuple[str, "Evidence | Parts"]]
 
-def loss_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Evidence | str]:
+
+def loss_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Parts | str]:
     """Evidence by the claim's short name, or why there is none."""
     return {
         "no_op": _no_op(study, data),
@@ -21,10 +24,8 @@ def loss_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Evi
         "sphere": _sphere(study, data),
         "positions": _positions(study, data),
         "gain_in_range": _gain_in_range(study, data),
-        "gain_nope": _gain_nope(study, data),
-        "best": _best(study, data),
-        "added": _added(study, data),
-        "only_rope": _only_rope(study, data),
+        "gain_drawn": _gain(study, data, study.drawn_arm),
+        "gain_hidden": _gain(study, data, study.hidden_arm),
         "tax": _tax(study, data),
     }
 
@@ -52,124 +53,101 @@ def with_added(study: "LengthExtrapolation", base: str, scaling: str) -> str | N
     return next(found, None)
 
 
+def is_base(study: "LengthExtrapolation", change: Change) -> bool:
+    """Whether it changes positions or masks, and InfoScale is tried with it too."""
+    return change.kind in ("position", "mask") and with_added(study, change.name, study.scaling) is not None
+
+
 def not_learnt(arm: str, *roles: str) -> str:
     return f"fewer than five replicates of the arm {arm} learnt a task of the role {' or '.join(roles)}"
 
 
-def _no_op(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    nope, parts = study.nope_arm, list[Evidence]()
+def _no_op(study: "LengthExtrapolation", data: Measured) -> Parts | str:
+    nope, parts = study.nope_arm, Named()
     for task in tasks_of(study, data, nope, "averaging"):
-        for row in scalings_of(study, task, nope, ("length",)):
+        for row in scalings_of(study, task, nope):
             for ratio in study.ratios_of(task)[1:]:
                 one = data.difference(task.name, ratio, row, Row(nope))
-                parts += [one, -one]
-    return Max(parts) if parts else not_learnt(nope, "averaging")
+                parts += [(f"{row}, n = {ratio} m", one), (f"minus {row}, n = {ratio} m", -one)]
+    return largest(parts) if parts else not_learnt(nope, "averaging")
 
 
-def _control(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
+def _control(study: "LengthExtrapolation", data: Measured) -> Parts | str:
     nope = study.nope_arm
-    parts = [
-        data.difference(task.name, study.largest(task), row, Row(nope))
+    parts: Named = [
+        (f"{task.name}, {row}", data.difference(task.name, study.largest(task), row, Row(nope)))
         for task in tasks_of(study, data, nope, "classes", "evidence")
         for row in scalings_of(study, task, nope)
     ]
-    return Min(parts) if parts else not_learnt(nope, "classes", "evidence")
+    return least(parts) if parts else not_learnt(nope, "classes", "evidence")
 
 
-def _order(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    rows = [Row(study.nope_arm, name) for name in (NONE, study.claimed[1], study.log_law)]
-    parts = [
-        data.difference(task.name, study.largest(task), worse, better)
+def _order(study: "LengthExtrapolation", data: Measured) -> Parts | str:
+    rows = [Row(study.nope_arm, name) for name in (NONE, study.scaling, study.log_law)]
+    parts: Named = [
+        (f"{task.name}, {worse} less {better}", data.difference(task.name, study.largest(task), worse, better))
         for task in tasks_of(study, data, study.nope_arm, "classes", "evidence")
         for better, worse in pairwise(rows)
     ]
-    return Min(parts) if parts else not_learnt(study.nope_arm, "classes", "evidence")
+    return least(parts) if parts else not_learnt(study.nope_arm, "classes", "evidence")
 
 
-def _sphere(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
+def _sphere(study: "LengthExtrapolation", data: Measured) -> Parts | str:
     nope = study.nope_arm
-    parts = [
-        data.difference(task.name, study.largest(task), Row(nope, study.sphere_law), Row(nope, study.claimed[1]))
+    parts: Named = [
+        (
+            task.name,
+            data.difference(task.name, study.largest(task), Row(nope, study.sphere_law), Row(nope, study.scaling)),
+        )
         for task in tasks_of(study, data, nope, "classes")
     ]
-    return Min(parts) if parts else not_learnt(nope, "classes")
+    return least(parts) if parts else not_learnt(nope, "classes")
 
 
-def _positions(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    rope = study.rope_arm
-    parts = [
-        data.difference(task.name, study.largest(task), row, Row(rope, study.in_range))
-        for task in tasks_of(study, data, rope, "local", "recall")
-        for row in [Row(rope), *scalings_of(study, task, rope)]
-    ]
-    return Min(parts) if parts else not_learnt(rope, "local", "recall")
+def _positions(study: "LengthExtrapolation", data: Measured) -> Parts | str:
+    rope, parts = study.rope_arm, Named()
+    for task in tasks_of(study, data, rope, "local", "recall"):
+        rows = [Row(rope), *scalings_of(study, task, rope)]
+        rows += [Row(arm) for arm in study.scaled_arms if data.together(task.name, rope, arm)]
+        for row in rows:
+            one = data.difference(task.name, study.largest(task), row, Row(rope, study.in_range))
+            parts.append((f"{task.name}, {row}", one))
+    return least(parts) if parts else not_learnt(rope, "local", "recall")
 
 
-def _gain_in_range(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    rope = study.rope_arm
-    parts = [
-        data.difference(task.name, study.largest(task), Row(rope, study.in_range), Row(rope, one.name))
-        for task in tasks_of(study, data, rope, "recall")
-        for one in study.changes
-        if one.over == study.in_range and one.applies_to(task, study.arm(rope))
-    ]
-    return Max(parts) if parts else not_learnt(rope, "recall")
-
-
-def _gain_nope(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    nope = study.nope_arm
-    parts = [
-        data.difference(task.name, study.largest(task), Row(nope), row)
-        for task in tasks_of(study, data, nope, "recall", "argmax")
-        for row in scalings_of(study, task, nope)
-    ]
-    return Max(parts) if parts else not_learnt(nope, "recall", "argmax")
-
-
-def _best(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    claimed, parts = Row(*study.claimed), list[Evidence]()
-    for task in tasks_of(study, data, claimed.arm, "recall"):
-        ranked = data.ranking(task.name, study.largest(task))
-        if ranked is not None and claimed in ranked[0]:
-            parts.append(ranked[1].regret(ranked[0].index(claimed)))
-    return Max(parts) if parts else not_learnt(claimed.arm, "recall")
-
-
-def _added(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    rope, (normed, scaling) = study.rope_arm, study.claimed
-    parts: list[Evidence] = []
+def _gain_in_range(study: "LengthExtrapolation", data: Measured) -> Parts | str:
+    rope, parts = study.rope_arm, Named()
     for task in tasks_of(study, data, rope, "recall"):
-        largest = study.largest(task)
-        for base in (one for one in study.changes if _is_base(study, one) and one.applies_to(task, study.arm(rope))):
-            both = with_added(study, base.name, scaling)
-            if both is not None:
-                parts.append(data.difference(task.name, largest, Row(rope, both), Row(rope, base.name)))
-            if normed in data.arms(task.name) and data.together(task.name, rope, normed):
-                parts.append(data.difference(task.name, largest, Row(normed, base.name), Row(rope, base.name)))
-    return Max(parts) if parts else not_learnt(rope, "recall")
+        rows = [
+            Row(rope, one.name)
+            for one in study.changes
+            if one.over == study.in_range and one.applies_to(task, study.arm(rope))
+        ]
+        rows += [Row(arm, study.in_range) for arm in study.scaled_arms if data.together(task.name, rope, arm)]
+        for row in rows:
+            one = data.difference(task.name, study.largest(task), Row(rope, study.in_range), row)
+            parts.append((f"{task.name}, {row}", one))
+    return largest(parts) if parts else not_learnt(rope, "recall")
 
 
-def _is_base(study: "LengthExtrapolation", change: Change) -> bool:
-    return change.kind in ("position", "mask") and with_added(study, change.name, study.claimed[1]) is not None
+def _gain(study: "LengthExtrapolation", data: Measured, arm: str) -> Parts | str:
+    if all(one.name != arm for one in study.arms):
+        return f"there is no arm {arm}"
+    parts: Named = [
+        (f"{task.name}, {row}", data.difference(task.name, study.largest(task), Row(arm), row))
+        for task in tasks_of(study, data, arm, "recall", "argmax")
+        for row in scalings_of(study, task, arm)
+    ]
+    return largest(parts) if parts else not_learnt(arm, "recall", "argmax")
 
 
-def _only_rope(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
-    parts: list[Evidence] = []
-    pairs = (study.rope_arm, study.claimed[0]), (study.nope_arm, study.normed_nope_arm)
-    for task in (one for one in study.tasks if one.role == "recall" and one.arms):
-        for plain, normed in pairs:
-            if not data.together(task.name, plain, normed):
-                return not_learnt(f"{plain} and the arm {normed}", "recall")
-            gain = data.difference(task.name, study.largest(task), Row(plain), Row(normed))
-            parts.append(gain if plain == study.rope_arm else 2 * study.margin - gain)
-    return Min(parts) if parts else not_learnt(study.rope_arm, "recall")
-
-
-def _tax(study: "LengthExtrapolation", data: Measured) -> Evidence | str:
+def _tax(study: "LengthExtrapolation", data: Measured) -> Parts | str:
     unclamped = {one.name for one in study.changes if not one.no_op}
-    parts: list[Mean] = []
+    parts = Named()
     for arm in (study.nope_arm, study.rope_arm):
-        for task in tasks_of(study, data, arm, "local", "recall"):
-            rows = [row for row in scalings_of(study, task, arm) if row.change in unclamped]
-            parts += [data.difference(task.name, 1, row, Row(arm), everywhere=True) for row in rows]
-    return Min(parts) if parts else not_learnt("nope or rope", "local", "recall")
+        for task in tasks_of(study, data, arm, "local"):
+            for row in scalings_of(study, task, arm):
+                if row.change in unclamped:
+                    one = data.difference(task.name, 1, row, Row(arm), everywhere=True)
+                    parts.append((f"{task.name}, {row}", one))
+    return least(parts) if parts else not_learnt("nope or rope", "local")

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.measures.extrapolation import log_laws_at
+from testbed.measures.masked import masked_log_laws
 from testbed.measures.places import spread_places
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.sources import Source
 from testbed.sources.sampled_truth import law_entropies
-from testbed.sources.source import Tokens
+from testbed.sources.source import Floats, Tokens
 from testbed.studies.length_extrapolation.grid import MemberProbe
-from testbed.studies.length_extrapolation.heads import head_measures
+from testbed.studies.length_extrapolation.heads import drift_measures, head_measures
 from testbed.training.evaluation import clustered_mean
+from testbed.training.masking import MaskedSet, draw_sites, hidden_laws
 from testbed.training.member import TrainedMember
 from testbed.training.sequences import SequenceSet, draw_sequences, judged_laws
 
@@ -56,38 +58,74 @@ def scored_sequences(source: Source, length: int, n_sequences: int, seed: int, m
 
 
 @lru_cache(maxsize=4)
+def hidden_sequences(source: Source, length: int, n_sequences: int, seed: int) -> Scored:
+    """The same for a model that sees both sides: one hidden token a sequence, anywhere in it, all of them late."""
+    drawn = draw_sequences(source, "evaluation", seed, n_sequences, length)
+    hidden = draw_sites(drawn.judged, 1, "evaluation", seed)
+    laws = hidden_laws(source, drawn.tokens, hidden)
+    no_context = float(law_entropies(laws.mean(axis=0)) - law_entropies(laws).mean())
+    return Scored(MaskedSet(drawn.tokens, hidden, laws, len(laws)), np.ones(len(laws), dtype=np.bool_), no_context)
+
+
+@lru_cache(maxsize=4)
+def _calibration_hidden(source: Source, seed: int, length: int, n_masked: int) -> tuple[Tokens, NDArray[np.bool_]]:
+    drawn = draw_sequences(source, "probe", seed, N_CALIBRATION, length)
+    return drawn.tokens, draw_sites(drawn.judged, n_masked, "probe", seed)
+
+
+@lru_cache(maxsize=4)
 def _calibration_tokens(source: Source, seed: int, train_length: int) -> Tokens:
     return draw_sequences(source, "probe", seed, N_CALIBRATION, train_length).tokens
 
 
-def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context: MeasureContext) -> Record:
-    """Mean exact KL(P* || model) over late positions, and over all that were looked at.
+def paired_sums(one: SequenceSet, log_q: Floats, divergence: Floats) -> dict[str, float]:
+    """What says whether tokens, laws and model belong together: -ln q + ln p - KL(p || q), summed over the tokens.
 
-    paired    mean of -ln q + ln p - KL at the sampled tokens: zero in expectation, whatever the model
+    paired_sum         zero in expectation, whatever the model: a sum of martingale differences
+    paired_variance    the sum of their variances under the exact laws
+    paired_largest     the largest that one of them can be
     """
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(one.laws > 0, one.log_laws - log_q, 0.0)
+    away = np.where(one.laws > 0, np.abs(ratio - divergence[:, None]), 0.0)
+    return {
+        "paired_sum": float((ratio[np.arange(len(log_q)), one.token] - divergence).sum()),
+        "paired_variance": float((one.laws * away**2).sum()),
+        "paired_largest": float(away.max()),
+    }
+
+
+def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context: MeasureContext) -> Record:
+    """Mean exact KL(P* || model) over late positions, and over all that were looked at."""
     spec = member.spec
-    seen = scored_sequences(spec.source, probe.length, probe.n_sequences, probe.seed, probe.max_judged)
-    one, late = seen.sequences, seen.late
-    calibration = _calibration_tokens(spec.source, probe.seed, spec.data.max_context + 1)
+    source, methods = spec.source, probe.methods
     chunk = CHUNK["cpu" if context.device == "cpu" else "cuda"]
-    log_q = log_laws_at(member, one.tokens, one.judged, probe.methods, calibration, chunk, context.device)
+    if spec.data.batch == "masked":
+        seen = hidden_sequences(source, probe.length, probe.n_sequences, probe.seed)
+        one, late = seen.sequences, seen.late
+        hidden = _calibration_hidden(source, probe.seed, spec.context_length, spec.data.n_masked)
+        log_q = masked_log_laws(member, one.tokens, one.judged, methods, hidden, chunk, context.device)
+    else:
+        seen = scored_sequences(source, probe.length, probe.n_sequences, probe.seed, probe.max_judged)
+        one, late = seen.sequences, seen.late
+        calibration = _calibration_tokens(source, probe.seed, spec.data.max_context + 1)
+        log_q = log_laws_at(member, one.tokens, one.judged, methods, calibration, chunk, context.device)
     divergence = one.divergences(log_q)
-    at = np.arange(len(log_q)), one.token
     excess, error = clustered_mean(divergence[late], one.row[late])
-    paired, paired_error = clustered_mean(one.log_laws[at] - log_q[at] - divergence, one.row)
+    paired = paired_sums(one, log_q, divergence)
     metrics: dict[str, Any] = {
         "excess": excess,
         "excess_error": error,
         "excess_everywhere": float(divergence.mean()),
         "no_context": seen.no_context,
         "n_judged": int(late.sum()),
-        "paired_difference": paired,
-        "paired_error": paired_error,
+        **paired,
         "training_excess": member.scores["excess"],
     }
     if member.status == "diverged":
         metrics |= {"diverged_at": member.diverged_at}
     arrays = {}
     if probe.heads and member.status == "done":
-        arrays = head_measures(member, spec.source, one.tokens, probe.methods, calibration, context.device)
+        arrays = head_measures(member, source, one.tokens, methods, calibration, context.device)
+        arrays |= drift_measures(member, source, one.tokens, methods, context.device)
     return Record(cell.key, cell.study, cell.resolved(), member.status, metrics, arrays)

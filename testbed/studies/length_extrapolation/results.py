@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.judge import Mean, Ranking, Replicates
+from testbed.studies.judge import Mean, Replicates
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES
 from testbed.studies.length_extrapolation.config import NONE
-from testbed.studies.length_extrapolation.grid import changes_of
+from testbed.studies.length_extrapolation.grid import MemberProbe, member_cells, tuned_rate
 
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
@@ -38,6 +38,9 @@ class Measured:
     no_context  {(task, ratio): (n_seeds,)}         KL of the best law without context, over the second half
     learnt      {(task, arm): (n_seeds,) bool}      excess at n = m, unchanged, below `gate` times no_context
     heads       {(task, row, ratio): {measure: (n_seeds, depth, heads)}}, where heads were looked at: `heads.MEASURES`
+    rates       {(task, arm): peak learning rate}    as tuned
+    apart       {(task, arm): (n_seeds,)}            no_context at n = m of arms scored on hidden tokens: another law,
+                                                     so that they are compared with no other arm
     """
 
     seeds: tuple[int, ...]
@@ -46,6 +49,8 @@ class Measured:
     no_context: dict[tuple[str, int], Floats] = field(default_factory=dict)
     learnt: dict[tuple[str, str], NDArray[np.bool_]] = field(default_factory=dict)
     heads: dict[tuple[str, Row, int], dict[str, Floats]] = field(default_factory=dict)
+    rates: dict[tuple[str, str], float] = field(default_factory=dict)
+    apart: dict[tuple[str, str], Floats] = field(default_factory=dict)
     designs: dict[tuple[int, ...], Replicates] = field(default_factory=dict)
 
     def judge_learnt(self, gate: float) -> None:
@@ -53,7 +58,9 @@ class Measured:
         for (task, row, ratio), values in self.late.items():
             if row.change == NONE and ratio == 1:
                 with np.errstate(invalid="ignore"):
-                    self.learnt[task, row.arm] = values < gate * self.no_context[task, 1]
+                    floor = self.apart.get((task, row.arm), self.no_context.get((task, 1)))
+                    assert floor is not None
+                    self.learnt[task, row.arm] = values < gate * floor
 
     def usable(self, task: str, arm: str) -> bool:
         """Enough replicates of the arm learnt the task for a verdict to rest on it."""
@@ -92,54 +99,69 @@ class Measured:
         """Mean of (n_seeds,) numbers over the replicates kept."""
         return Mean(values[kept], self.design(kept))
 
+    def excess(self, task: str, ratio: int, row: Row) -> Mean:
+        """Excess of a row over the replicates in which its arm learnt."""
+        return self.mean_of(self.late[task, row, ratio], self.common(task, {row.arm}))
+
     def mean(self, task: str, ratio: int, row: Row) -> Mean | None:
         """Excess of a row over the replicates in which its arm learnt; None where none did."""
         kept = self.learnt[task, row.arm]
         return self.mean_of(self.late[task, row, ratio], kept) if kept.any() else None
 
-    def ranking(self, task: str, ratio: int) -> tuple[list[Row], Ranking] | None:
-        """All rows of the arms that can be used, compared over the replicates in which all of those learnt."""
-        rows = [row for row in self.rows(task, ratio) if self.usable(task, row.arm)]
-        if len(rows) < 2:
-            return None
-        kept = self.common(task, {row.arm for row in rows})
-        if int(kept.sum()) < MINIMUM_REPLICATES:
-            return None
-        losses = np.stack([self.late[task, row, ratio][kept] for row in rows], axis=1)
-        return rows, Ranking(losses, self.design(kept))
+    def comparable(self, task: str, ratio: int) -> list[Row]:
+        """Rows of the arms that can be used and are scored on the same law."""
+        return [
+            row for row in self.rows(task, ratio) if self.usable(task, row.arm) and (task, row.arm) not in self.apart
+        ]
+
+    def against(self, task: str, ratio: int, row: Row) -> list[tuple[Row, Mean]]:
+        """Every other row, with the excess of this one less that of the other: it is best where none is above zero.
+
+        Each is paired over the replicates in which both arms learnt; rows whose arms share too few are left out.
+        """
+        return [
+            (other, self.difference(task, ratio, row, other))
+            for other in self.comparable(task, ratio)
+            if other != row and self.together(task, row.arm, other.arm)
+        ]
 
 
 def measured(study: "LengthExtrapolation", records: Sequence[Record]) -> Measured | None:
     """Gather the members' records; None where some are missing."""
-    index = {
-        (p["task"], Row(p["arm"], p["change"]), p["ratio"], p["seed"]): record
-        for record in records
-        if "arm" in (p := record.probe) and record.status != "failed"
-    }
+    finished = {record.key: record for record in records if record.status != "failed"}
     found = Measured(tuple(study.seeds))
-
-    def numbers(name: str, task: str, row: Row, ratio: int) -> Floats:
-        mine = [index[task, row, ratio, seed] for seed in study.seeds]
-        return np.array([float(one.metrics[name]) if one.status == "done" else np.nan for one in mine])  # type: ignore[arg-type]
-
-    try:
-        for task in study.tasks:
-            for arm in study.arms_of(task):
-                for ratio in study.ratios_of(task):
-                    for change, _ in changes_of(study, task, arm):
-                        key = task.name, Row(arm.name, change), ratio
-                        found.late[key] = numbers("excess", *key)
-                        found.everywhere[key] = numbers("excess_everywhere", *key)
-                        if heads := _heads([index[(*key, seed)] for seed in study.seeds]):
-                            found.heads[key] = heads
-                    found.no_context[task.name, ratio] = np.array(
-                        [index[task.name, Row(arm.name), ratio, seed].metrics["no_context"] for seed in study.seeds],
-                        dtype=np.float64,
-                    )
-    except KeyError:
-        return None
+    for task in study.tasks:
+        for arm in study.arms_of(task):
+            rate, _ = tuned_rate(study, task, arm, finished)
+            if rate is None:
+                return None
+            found.rates[task.name, arm.name] = rate
+            mine: dict[tuple[Row, int], list[Record]] = {}
+            for cell in member_cells(study, task, arm, rate):
+                if cell.key not in finished:
+                    return None
+                assert isinstance(cell.probe, MemberProbe)
+                one = Row(arm.name, cell.probe.change), cell.probe.ratio
+                mine.setdefault(one, []).append(finished[cell.key])
+            for (row, ratio), of_seeds in mine.items():
+                key = task.name, row, ratio
+                found.late[key] = _numbers(of_seeds, "excess")
+                found.everywhere[key] = _numbers(of_seeds, "excess_everywhere")
+                if heads := _heads(of_seeds):
+                    found.heads[key] = heads
+                if row.change == NONE:
+                    values = np.array([float(one.metrics["no_context"]) for one in of_seeds])  # type: ignore[arg-type]
+                    if not arm.masked:
+                        found.no_context[task.name, ratio] = values
+                    elif ratio == 1:
+                        found.apart[task.name, arm.name] = values
     found.judge_learnt(study.gate)
     return found
+
+
+def _numbers(records: Sequence[Record], name: str) -> Floats:
+    """(n_seeds,): a metric of each replicate, nan where it diverged."""
+    return np.array([float(one.metrics[name]) if one.status == "done" else np.nan for one in records])  # type: ignore[arg-type]
 
 
 def _heads(records: Sequence[Record]) -> dict[str, Floats]:

@@ -38,7 +38,7 @@ def strength(study: "LengthExtrapolation", task: Task, change: Change | None) ->
     mine = next((method for method in change.methods if method in laws), None)
     if mine is None:
         return 0.0
-    m, head_dim = task.train_length, study.model.geometry(task.train_length).head_dim
+    m, head_dim = task.train_length, study.head_dim(task)
     return 1.0 - power_of(mine, study.largest(task) * m, head_dim, m, 2.0) ** -2
 
 
@@ -53,7 +53,7 @@ def planted_heads(
 ) -> dict[str, Floats]:
     """{measure: (n_seeds, 1, 2)} of the two heads in this world."""
     one = None if change == NONE else study.change(change)
-    claimed = one is not None and study.change(study.claimed[1]).methods[0] in one.methods
+    claimed = one is not None and study.change(study.scaling).methods[0] in one.methods
     log_m, grown = math.log(task.train_length), math.log(ratio)
     share = grown / math.log(study.largest(task))
     broad = BROAD_SHARE * log_m
@@ -70,6 +70,8 @@ def planted_heads(
     if task.role in ("recall", "fillers"):
         mass = MASS - share * _lost(world, claimed, one)
         found["key_mass"] = _pair(BROAD_MASS * noise(0.05), mass * noise(0.01))
+        drift = 5 * share if claimed and world == "reshaped" else 0.1 * share
+        found["drift"] = _pair(*(drift * study.shape_margin * noise(0.1) for _ in range(2)))
     return found
 
 

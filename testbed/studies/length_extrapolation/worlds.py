@@ -22,36 +22,44 @@ from testbed.studies.length_extrapolation.claims import NOTHING, PREFIX, claims,
 from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, ROTARY, Arm, Change, Task
 from testbed.studies.length_extrapolation.grid import changes_of
 from testbed.studies.length_extrapolation.oracle import SEED, excess_of, logit_std, power_of
+from testbed.studies.length_extrapolation.reach import reach_of
 from testbed.studies.length_extrapolation.results import Floats, Measured, Row
 from testbed.studies.length_extrapolation.world_heads import planted_heads, strength
 
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
-NO_CONTEXT, START = 0.7, 0.005
+NO_CONTEXT, START = 0.7, 0.002
 """KL without context, and excess at n = m, in nats."""
-OUT_OF_RANGE, HALF_WAY, ADDED, IN_RANGE, SCALED, CLAIMED = 1.0, 0.5, 0.45, 0.1, 0.05, 0.01
-"""What rows add at the largest ratio where nothing else is said, in nats; SCALED is what a multiplier takes off."""
-NORMED = 0.4
-"""What CosScale leaves of the excess of other rows."""
+OUT_OF_RANGE, HALF_WAY, IN_RANGE, LEARNT_SCALE, NORMED = 1.0, 0.5, 0.1, 0.05, 0.005
+"""What rows add at the largest ratio where nothing else is said, in nats: raw rotary positions; other changes;
+positions in range without a multiplier, and with a learnt one; CosScale with positions in range."""
+ENOUGH = 0.65
+"""Strength of a multiplier that makes up for all distractors; a weaker one does in proportion."""
 N_SEQUENCES = 400
 BASE = "as_claimed"
 
 FAILURES: Mapping[str, tuple[str, ...]] = {
     "spread_logits": ("no_op",),
     "harmless": ("control",),
-    "one_cost": ("order", "sphere"),
+    "strong_is_cheap": ("order", "sphere"),
+    "no_tax": ("tax",),
     "scaling_repairs": ("positions",),
-    "no_gain": ("gain_in_range", "gain_nope", "not_best"),
+    "no_gain": ("gain_in_range", "gain_drawn", "gain_hidden", "not_best"),
     "beaten": ("best",),
-    "harmful": ("added",),
+    "harmful": ("added_infoscale",),
+    "harmful_norm": ("added_cosscale",),
     "cosscale_idle": ("only_rope",),
     "cosscale_anywhere": ("only_rope",),
-    "no_tax": ("tax",),
+    "gain_anywhere": ("boundary",),
+    "leak": ("beyond_reach",),
+    "blocked": ("within_reach",),
     "relative_entropy": ("flat",),
     "frozen_grows": ("frozen",),
     "focus_lost": ("focus",),
+    "reshaped": ("shape",),
     "mass_lost": ("mass",),
+    "loss_grows": ("mass_loss",),
     BASE: ("relative",),
 }
 """World -> the claims that fail in it, whatever else does; in `relative_entropy` it is `relative` that holds."""
@@ -97,7 +105,6 @@ def planted(
         return np.ones(n) if rng is None else np.exp(noisiness * spread * rng.standard_normal(n))
 
     data = Measured(tuple(range(n)))
-    with_heads = {NONE, *(change.name for change in study.changes if change.heads)}
     for task in study.tasks:
         for ratio in study.ratios_of(task):
             data.no_context[task.name, ratio] = np.full(n, NO_CONTEXT)
@@ -110,7 +117,7 @@ def planted(
                     data.late[key] = member * (START + added(study, world, task, arm, change, ratio) * noise(0.05))
                     here = tax(study, world, task, change) if ratio == 1 else 0.0
                     data.everywhere[key] = member * (START + here * noise(0.05))
-                    if change in with_heads:
+                    if study.looks_at_heads(change):
                         data.heads[key] = planted_heads(study, world, task, arm, change, ratio, noise)
     data.judge_learnt(study.gate)
     return data
@@ -121,11 +128,18 @@ def added(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change
     if ratio == 1:
         return 0.0
     one = None if change == NONE else study.change(change)
-    rotary = ROTARY in {method.type_name for method in arm.methods}
+    if task.role == "lag":
+        return _behind_masks(study, world, task, arm, change, ratio)
+    rotary = has_rotary(arm)
     if not rotary and task.role in ("classes", "evidence"):
         return _of_classes(study, world, task, one, ratio)
     level = _on_rope(study, world, task, arm, one) if rotary else _without_positions(study, world, task, arm, one)
     return level * math.log(ratio) / math.log(study.largest(task))
+
+
+def has_rotary(arm: Arm) -> bool:
+    """Whether an arm has rotary positions, at its own places or at drawn ones."""
+    return ROTARY in {method.type_name for method in arm.methods}
 
 
 def _without_positions(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change: Change | None) -> float:
@@ -133,57 +147,85 @@ def _without_positions(study: "LengthExtrapolation", world: str, task: Task, arm
     if change is not None and not is_scaling:
         return HALF_WAY
     if task.role == "averaging":
-        return 3 * study.no_op_margin if is_scaling and world == "spread_logits" else 0.0
+        return 3 * study.margin if is_scaling and world == "spread_logits" else 0.0
     if task.role not in ("recall", "argmax"):
         return 0.0
-    if arm.name == study.normed_nope_arm:
-        return IN_RANGE - (SCALED if world == "cosscale_anywhere" else 0.0)
+    if arm.name in {nope for _, nope in study.normed_arms}:
+        return IN_RANGE * (0.5 if world == "cosscale_anywhere" else 2.0)
     return _scaled(study, world, task, change)
 
 
 def _scaled(study: "LengthExtrapolation", world: str, task: Task, change: Change | None) -> float:
     """Positions in range: the stronger a multiplier, the better, or in one world the worse."""
-    gain = SCALED * strength(study, task, change)
-    return IN_RANGE + (2 * gain if world == "no_gain" else -gain)
+    share = min(1.0, strength(study, task, change) / ENOUGH)
+    if world == "no_gain":
+        return IN_RANGE * (1 + share)
+    if world == "loss_grows" and change is not None:
+        share = min(share, 0.8)
+    return IN_RANGE * (1 - share)
 
 
 def _on_rope(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change: Change | None) -> float:
-    normed, scaling = study.claimed
-    if arm.name == normed:
-        if change is not None and change.name == scaling:
-            return HALF_WAY if world == "beaten" else CLAIMED
-        if change is None:
-            return OUT_OF_RANGE if world == "cosscale_idle" else HALF_WAY
-        return NORMED * _on_rope(study, world, task, study.arm(study.rope_arm), change)
-    if change is not None and study.in_range in (change.name, change.over):
+    if arm.name in {normed for normed, _ in study.normed_arms}:
+        return _normed(study, world, task, change)
+    if arm.name in study.scaled_arms:
+        in_range = change is not None and change.name == study.in_range
+        return (2 * IN_RANGE if world == "no_gain" else LEARNT_SCALE) if in_range else OUT_OF_RANGE
+    if arm.name == study.drawn_arm:
         return _scaled(study, world, task, change)
+    if change is not None and study.in_range in (change.name, change.over):
+        one = _scaled(study, world, task, change)
+        return one + (HALF_WAY if world == "harmful" and change.over is not None else 0.0)
     if change is None or change.kind in MULTIPLIERS:
         first = next(one for one in study.changes if one.kind in MULTIPLIERS)
-        return SCALED / 2 if world == "scaling_repairs" and change is first else OUT_OF_RANGE
+        return 0.0 if world == "scaling_repairs" and change is first else OUT_OF_RANGE
     if change.over is not None:
-        return OUT_OF_RANGE if world == "harmful" else ADDED
+        return OUT_OF_RANGE if world == "harmful" else 0.5 * HALF_WAY
     return HALF_WAY
 
 
+def _normed(study: "LengthExtrapolation", world: str, task: Task, change: Change | None) -> float:
+    """With CosScale: as good as the best with InfoScale, else better than without it."""
+    if change is not None and change.name == study.scaling:
+        return HALF_WAY if world == "beaten" else 0.0
+    if change is None:
+        return 3 * OUT_OF_RANGE if world == "cosscale_idle" else HALF_WAY
+    if study.in_range in (change.name, change.over):
+        return IN_RANGE / 4 if world == "gain_anywhere" and change.name == study.in_range else NORMED
+    return HALF_WAY * (2.0 if world == "harmful_norm" else 0.2)
+
+
+def _behind_masks(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change: str, ratio: int) -> float:
+    """A mask costs half more than the exact law behind it loses; in one world too little, in one without a loss."""
+    reach = reach_of(study, task, arm, change, ratio)
+    if reach is None:
+        return HALF_WAY
+    cost = (0.5 if world == "leak" else 1.5) * reach.loss
+    return cost + (5 * study.margin if world == "blocked" and cost == 0 else 0.0)
+
+
 def _of_classes(study: "LengthExtrapolation", world: str, task: Task, change: Change | None, ratio: int) -> float:
-    """The exact control's own cost; in one world nothing, in one that of the weakest for all."""
+    """The exact control's own cost; in one world nothing, in one half of InfoScale's for all others."""
     if change is None or world == "harmless":
         return 0.0
     if change.kind not in MULTIPLIERS:
         return HALF_WAY
-    chosen = study.change(study.claimed[1]) if world == "one_cost" else change
-    return _exact_cost(study, task, chosen, ratio)
+    if world == "strong_is_cheap":
+        return _exact_cost(study, task, study.change(study.scaling), ratio) * (
+            1.0 if change.name == study.scaling else 0.5
+        )
+    return _exact_cost(study, task, change, ratio)
 
 
 def tax(study: "LengthExtrapolation", world: str, task: Task, change: str) -> float:
     """What a change costs over all positions of a sequence of the training length, in the mean."""
     one = None if change == NONE else study.change(change)
     costs = one is not None and one.kind in MULTIPLIERS and not one.no_op
-    return 5 * study.margin if costs and task.role in ("local", "recall") and world != "no_tax" else 0.0
+    return 5 * study.margin if costs and task.role == "local" and world != "no_tax" else 0.0
 
 
 def _exact_cost(study: "LengthExtrapolation", task: Task, change: Change, ratio: int) -> float:
-    head_dim = study.model.geometry(task.train_length).head_dim
+    head_dim = study.head_dim(task)
     return exact_cost(task.source, change.methods[0], ratio * task.train_length, head_dim, task.train_length)
 
 
