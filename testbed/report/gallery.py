@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from testbed.core import StoreError
@@ -100,6 +101,7 @@ def _section(entry: Entry, lines: Sequence[Line], folder: Path) -> list[str]:
             for check in entry.judgement.checks
         ),
         "\n".join(f"- {_text(note)}" for note in entry.judgement.notes),
+        _planted(entry),
     ]
     for one in entry.figures:
         base = quote(f"{entry.study}/{entry.folder_name}/{one.name}")
@@ -137,6 +139,47 @@ def _table(lines: Sequence[Line]) -> str:
             f"| {_text(p_value(line.p_ledger))} |"
         )
     return "\n".join(rows) if lines else ""
+
+
+def _planted(entry: Entry) -> str:
+    """How the judge did on planted worlds, one row a claim: where it should say so, and where it was wrong most often.
+
+    Folded away: every world's counts are in `verdicts.json` and on the report's page.
+    """
+    confusion = entry.confusion
+    if confusion is None:
+        return ""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in confusion["rows"]:
+        if row["expected"] is not None:
+            rows.setdefault(row["claim"], []).append(row)
+    worst = max((one["wrong_rate"] for one in confusion["family"].values()), default=0.0)
+    draws = f"{confusion['n_draws']} draws of each of {len(confusion['family'])} planted worlds"
+    table = [
+        "| claim | says *holds* where it is so | says *fails* where it is so | wrong, worst world |",
+        "|---|--:|--:|--:|",
+    ]
+    for claim, mine in rows.items():
+        wrong = max(mine, key=lambda row: (row["wrong_rate"], row["wrong_interval"][1]))
+        low, high = wrong["wrong_interval"]
+        table.append(
+            f"| {_text(claim)} | {_least_power(mine, 'holds')} | {_least_power(mine, 'fails')} "
+            f"| {_percent(wrong['wrong_rate'])} \\[{_percent(low)}, {_percent(high)}\\] |"
+        )
+    return (
+        f"<details><summary>The judge, tried on {draws} with {confusion['n_replicates']} replicates: some claim wrong"
+        f" in {_percent(worst)} of draws in the worst world</summary>\n\n" + "\n".join(table) + "\n\nLeast share over the"
+        " worlds in which the verdict is right; wrong: with its 95 % interval.\n\n</details>"
+    )
+
+
+def _least_power(rows: Sequence[dict[str, Any]], expected: str) -> str:
+    powers = [row["power"] for row in rows if row["expected"] == expected]
+    return _percent(min(powers)) if powers else "no such world"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}\u00a0%"
 
 
 def _tally(entry: Entry) -> str:

@@ -148,6 +148,19 @@ def test_gallery_replaces_its_own_folder_alone(entry: Entry, tmp_path: Path) -> 
     assert (tmp_path / "gallery" / "fake" / "smoke" / "overview.png").is_file()
 
 
+def test_gallery_tells_how_the_judge_did_on_planted_worlds(entry: Entry, tmp_path: Path) -> None:
+    text = write_gallery([entry], tmp_path / "with").read_text(encoding="utf-8")
+    assert "tried on 40 draws of each of 2 planted worlds with 12 replicates" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| interior\\_optimum | ") and "%" in line]
+    confusion = entry.confusion
+    assert confusion is not None
+    power = {one["expected"]: one["power"] for one in confusion["rows"] if one["claim"] == "interior_optimum"}
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[2:4] == [f"{100 * power[word]:.3g}\u00a0%" for word in ("holds", "fails")]
+    without = fake_entry(None, confusion=None)
+    assert "planted worlds" not in write_gallery([without], tmp_path / "without").read_text(encoding="utf-8")
+
+
 def test_gallery_is_equal_on_a_rerun_also_from_itself(entry: Entry, tmp_path: Path) -> None:
     def contents() -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
