@@ -166,11 +166,13 @@ def _planted(entry: Entry) -> str:
             f"| {_text(claim)} | {_least_power(mine, 'holds')} | {_least_power(mine, 'fails')} "
             f"| {_percent(wrong['wrong_rate'])} \\[{_percent(low)}, {_percent(high)}\\] |"
         )
-    return (
-        f"<details><summary>The judge, tried on {draws} with {confusion['n_replicates']} replicates: some claim wrong"
-        f" in {_percent(worst)} of draws in the worst world</summary>\n\n" + "\n".join(table) + "\n\nLeast share over the"
-        " worlds in which the verdict is right; wrong: with its 95 % interval.\n\n</details>"
+    head = (
+        f"The judge, tried on {draws} with {confusion['n_replicates']} replicates: some claim wrong in {_percent(worst)}"
+        " of draws in the worst world"
     )
+    foot = "Least share over the worlds in which the verdict is right; wrong: with its 95 % interval."
+    body = "\n".join(table)
+    return f"<details><summary>{head}</summary>\n\n{body}\n\n{foot}\n\n</details>"
 
 
 def _least_power(rows: Sequence[dict[str, Any]], expected: str) -> str:
