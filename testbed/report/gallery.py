@@ -167,8 +167,8 @@ def _planted(entry: Entry) -> str:
             f"| {_percent(wrong['wrong_rate'])} \\[{_percent(low)}, {_percent(high)}\\] |"
         )
     head = (
-        f"The judge, tried on {draws} with {confusion['n_replicates']} replicates: some claim wrong in {_percent(worst)}"
-        " of draws in the worst world"
+        f"The judge, tried on {draws} with {confusion['n_replicates']} replicates: some claim wrong"
+        f" in {_percent(worst)} of draws in the worst world"
     )
     foot = "Least share over the worlds in which the verdict is right; wrong: with its 95 % interval."
     body = "\n".join(table)
