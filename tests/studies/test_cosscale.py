@@ -7,17 +7,11 @@ import pytest
 
 from testbed.core import ConfigError
 from testbed.runs import Record, Store, finished_records, run
-from testbed.sources.recall.far_source import FarSource
 from testbed.studies import load_studies
 from testbed.studies.cosscale import CosScaleStudy
 from testbed.studies.cosscale.arms import arms_of, scaled, window
-from testbed.studies.cosscale.evidence import evidence, matched_reach
-from testbed.studies.cosscale.grid import TUNING_SEEDS, cells, chosen_rate
-from testbed.studies.cosscale.measure import scored, windowed_floor
-from testbed.studies.cosscale.results import ATTENDED, _divergences, aligned_within, gather
-from testbed.studies.cosscale.worlds import FAILS, planted
-from testbed.studies.judge import calibrate
-from testbed.theory import aligned_weights
+from testbed.studies.cosscale.grid import TUNING_SEEDS, cells, chosen_rate, in_range
+from testbed.studies.cosscale.results import gather, mode, near
 
 CONFIG = Path(__file__).parents[2] / "configs" / "cosscale.toml"
 SCALES = ["smoke", "laptop", "gpu", "full"]
@@ -61,31 +55,31 @@ def test_the_far_source_stands_beyond_all_blocks_of_windows(scale):
 
 def test_verdicts_come_from_seeds_that_development_did_not_see():
     (laptop,) = load_studies(CONFIG, "laptop")
-    assert min(laptop.seeds) >= 100
-    assert laptop.n_replicates >= 8
+    assert min(laptop.seeds) >= 400  # earlier runs judged with 100 to 107 and 200 to 211
+    assert laptop.n_replicates == 12
+    assert laptop.tuning.n_seeds >= 3
 
 
 def test_arms_of_each_task(smoke):
-    study = smoke.replace(baselines=({"name": "ali", "methods": ("alibi",)},))
-    local = {arm.name: arm for arm in arms_of(study, "local")}
+    local = {arm.name: arm for arm in arms_of(smoke, "local")}
     assert list(local) == [
         "plain",
-        "cosscale-16",
-        "cosscale-64",
-        "cosscale-128",
-        "window-2",
-        "window-5",
-        "gau-plain",
-        "gau-cosscale-16",
-        "gau-cosscale-128",
-        "gau-window-5",
-        "ali",
-        "ali-cosscale-128",
+        *("cosscale-16", "cosscale-32", "cosscale-128"),
+        "key-norm",
+        *("window-2", "window-4"),
+        *("gau-plain", "gau-cosscale-16", "gau-cosscale-128", "gau-window-4"),
     ]
-    assert [one.type_name for one in local["cosscale-64"].methods] == ["rope", "cosscale"]
-    assert [one.type_name for one in local["window-5"].methods] == ["rope", "banded"]
-    assert [arm.name for arm in arms_of(study, "far") if arm.reach] == ["window-5", "gau-window-5"]
-    assert [arm.name for arm in arms_of(study, "content")] == ["plain", "cosscale-128", "nope", "nope-cosscale-128"]
+    assert [one.type_name for one in local["cosscale-32"].methods] == ["rope", "cosscale"]
+    assert [one.type_name for one in local["window-4"].methods] == ["rope", "banded"]
+    assert [arm.name for arm in arms_of(smoke, "far") if arm.reach] == ["window-4", "gau-window-4"]
+    content = [arm.name for arm in arms_of(smoke, "content")]
+    assert content == ["plain", "cosscale-16", "nope", "nope-cosscale-16", "alibi", "alibi-cosscale-16"]
+
+
+def test_positions_stay_in_range_where_infoscale_is_tried_alone(smoke):
+    found = {arm.name: in_range(arm) for role in ("local", "content") for arm in arms_of(smoke, role)}
+    assert {name for name, methods in found.items() if methods} == {"plain", "nope"}
+    assert [one.type_name for one in found["plain"]] == ["rerope"]
 
 
 def test_the_rate_of_least_held_out_loss_is_taken_and_a_diverged_one_never(smoke):
@@ -104,66 +98,20 @@ def test_the_rate_of_least_held_out_loss_is_taken_and_a_diverged_one_never(smoke
     assert chosen_rate({0.02: []}, {}) == 0.02
 
 
-# ------------------------------------------------------------------------------------------------ numbers
-def test_the_floor_of_a_window_is_that_of_the_exact_posterior():
-    """Brute force: the law of a copy given the last 3 units, from the joint law of all data tokens."""
-    n, d, noise = 2, 4, 0.1
-    source = FarSource(
-        n_symbols=n, min_distance=d, max_distance=d, pointer_probability=0.5, noise=noise, kernel=np.full((n, n), 0.5)
-    )
-    units = 8
-    pointed = np.zeros(units, dtype=bool)
-    pointed[[5, 6, 7]] = True
-    joint = np.ones((n,) * units)
-    for t in range(units):
-        shape = [1] * units
-        if not pointed[t]:
-            shape[t] = n
-            joint = joint * np.full(shape, 1 / n)
-        else:
-            channel = np.where(np.eye(n, dtype=bool), 1 - noise, noise / (n - 1))
-            shape[t - d], shape[t] = n, n
-            joint = joint * channel.reshape(shape)
-    assert joint.sum() == pytest.approx(1.0)
-    near = joint.sum(axis=tuple(range(units - 4)))  # the last token and the three before it
-    given = near.reshape(-1, n) / near.reshape(-1, n).sum(axis=1, keepdims=True)
-    entropy = -(near.reshape(-1, n) * np.log(given)).sum()
-    channel_entropy = -(noise * np.log(noise) + (1 - noise) * np.log(1 - noise))
-    tokens = np.zeros((1, 2 * units), dtype=np.uint8)
-    tokens[0, 0::2] = n + pointed
-    judged = np.zeros(tokens.shape, dtype=bool)
-    judged[0, -1] = True
-    assert windowed_floor(source, tokens, judged) == pytest.approx(entropy - channel_entropy)
-    assert windowed_floor(source, np.where(tokens == n + 1, n, tokens), judged) == 0.0
+def test_rates_that_noise_cannot_tell_apart_go_to_the_smaller_one(smoke):
+    """Means 1.02 and 1.0, standard error of the paired difference 0.03: a tie; with an error of 0.001 it is none."""
+    asked = smoke.cells({})
+    tuning = {0.01: asked[20:23], 0.03: asked[23:26]}
 
+    def chosen(small: list[float], large: list[float]) -> float | None:
+        losses = {cell.key: loss for cells, of in zip(tuning.values(), (small, large), strict=True)
+                  for cell, loss in zip(cells, of, strict=True)}  # fmt: skip
+        made = {k: Record("k", "cosscale", {"probe": {}}, "done", {"heldout": loss}) for k, loss in losses.items()}
+        return chosen_rate(tuning, made)
 
-def test_places_that_are_scored_lie_in_the_second_half(smoke):
-    seen = scored(smoke.task("far").source, 32, 8, 0)
-    columns = np.nonzero(seen.judged)[1]
-    assert columns.min() >= 16
-    assert (columns % 2 == 1).all()
-    assert seen.laws.laws.sum(axis=1) == pytest.approx(1.0)
-
-
-def test_the_aligned_window_is_a_mean_over_queries():
-    direct = np.mean([aligned_weights(16.0, i + 1, 16, query=i)[i - 2 :].sum() for i in range(8, 16)])
-    assert aligned_within(16.0, 16, 16, 3) == pytest.approx(direct)
-    assert aligned_within(1e6, 16, 16, 1) == pytest.approx(1.0)
-
-
-def test_matched_windows_hold_the_effective_keys(smoke):
-    assert matched_reach(smoke, 128.0) == 2
-    assert matched_reach(smoke, 0.001) == smoke.reaches[-1]
-
-
-def test_divergences_of_rows():
-    def of(rows: list[float]) -> Record:
-        return Record("k", "s", {"probe": {}}, "done", {}, {"log_rows": np.log(np.array([[[rows]]]))})
-
-    kl, js = _divergences(of([0.5, 0.5]), of([0.9, 0.1]))
-    assert kl == pytest.approx(0.5 * np.log(0.5 / 0.9) + 0.5 * np.log(0.5 / 0.1))
-    assert 0 < js < np.log(2)
-    assert _divergences(of([0.3, 0.7]), of([0.3, 0.7])) == pytest.approx((0.0, 0.0), abs=1e-12)
+    assert chosen([1.07, 0.97, 1.02], [1.0, 1.0, 1.0]) == 0.01
+    assert chosen([1.021, 1.019, 1.02], [1.0, 1.0, 1.0]) == 0.03
+    assert chosen([1.0, 1.0, 1.0], [1.07, 0.97, 1.02]) == 0.01
 
 
 # ------------------------------------------------------------------------------------------------ the study
@@ -172,6 +120,7 @@ def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
 
     judgement = smoke.judge(finished)
     assert [check.name for check in judgement.checks if not check.passed] == []
+    assert any("not learnt" in note for note in judgement.notes)
     assert [verdict.claim for verdict in judgement.verdicts] == list(smoke.claims())
     figures = smoke.figures(finished)
     assert {"cosine_peak", "heat_maps_local", "heat_maps_far", "windows", "matched_windows", "gains"} <= set(figures)
@@ -189,25 +138,31 @@ def test_what_is_kept_of_a_member(smoke, finished):
     data = gather(smoke, finished)
     assert data is not None
     for (task, arm), records in data.records.items():
+        if task == "content":
+            assert "by_distance" not in records[0].arrays
+            continue
         for one in records:
             arrays = one.arrays
             assert np.exp(arrays["log_rows"].astype(float)).sum(axis=-1) == pytest.approx(1.0, abs=1e-4)
             assert arrays["by_distance"].sum(axis=-1) == pytest.approx(1.0, abs=1e-6)
-            nearest = arrays["by_distance"][..., : smoke.reach].sum(axis=-1)
-            assert arrays["within"][-1] == pytest.approx(nearest, abs=1e-6)
             assert (np.abs(arrays["cosine_mode"]) <= 1).all()
             assert arrays["effective_keys"].min() >= 1 - 1e-6
             if arm.endswith(window(smoke.reach)):
-                assert arrays["within"][-1] == pytest.approx(1.0, abs=1e-6)
+                assert near(arrays["by_distance"], smoke.reach) == pytest.approx(1.0, abs=1e-6)
             if "heat" in arrays:
                 before, after = arrays["heat"][:, 0, 0]
                 assert np.diagonal(after) == pytest.approx(np.diagonal(before), abs=1e-5)
-        if arm.startswith("cosscale") and task != "content":
+        if arm.startswith("cosscale"):
             assert ("heat" in records[0].arrays, "heat" in records[1].arrays) == (True, False)
-            assert data.at(task, arm, "eta")[0] == records[0].arrays["cosine_mode"][ATTENDED].mean()
+            first = records[0].arrays
+            edges = np.linspace(-1, 1, 201)
+            assert data.at(task, arm, "eta")[0] == mode(edges, first["cosine_mass"][0, 1])
+            middles = (edges[1:] + edges[:-1]) / 2
+            assert first["cosine_mean"][0, 1, 0] == pytest.approx(first["cosine_mass"][0, 1] @ middles, abs=0.0051)
     for family in smoke.families:
         assert data.at("local", family.window(), "row_kl") == pytest.approx(0.0, abs=1e-6)
-    assert set(data.values) >= {("local", "plain", "untrained-64"), ("far", "plain", "tilted-64")}
+    assert set(data.values) >= {("local", "plain", "untrained-32"), ("far", "plain", "tilted-32")}
+    assert set(data.values) >= {("content", "nope", "ranged"), ("far", "plain", "ranged_infoscale")}
 
 
 def test_what_a_cosscale_arm_reads_under_its_own_alpha_is_what_it_was_trained_with(smoke, finished):
@@ -220,14 +175,14 @@ def test_what_a_cosscale_arm_reads_under_its_own_alpha_is_what_it_was_trained_wi
 
     record = next(r for r in finished if r.probe["kind"] == "member" and r.probe["arm"] == "plain")
     cell = next(c for c in smoke.cells({r.key: r for r in finished}) if c.key == record.key)
-    source, arm = cell.training.source, scaled(64.0)
+    source, arm = cell.training.source, scaled(32.0)
     methods = next(one for one in arms_of(smoke, cell.probe.task) if one.name == arm).methods
     model = Transformer(cell.training.model.replace(methods=methods), source.vocab_size, smoke.train_length)
     weights = model.layout.views(model.layout.initial_row(cell.training.initial_seed)[None])
     tokens, queries = probe_tokens(source, cell.probe.seed, 4, smoke.train_length, model.begin, "cpu")
     assert torch.equal(tokens[0, :, 0], torch.full((4,), model.begin))
     law = attention_cosines(model, weights, tokens, queries, BINS).law(rotated=False, weighted=True, diagonal=False)
-    at = smoke.alphas.index(64.0)
+    at = smoke.alphas.index(32.0)
     assert record.arrays["untrained_mean"][at] == pytest.approx(law.mean[:, 0], abs=1e-5)
 
 
@@ -237,7 +192,7 @@ def altered(record: Record, **metrics: float) -> Record:
 
 def test_a_windowed_arm_below_its_floor_voids_the_study(smoke, finished):
     spoilt = [
-        altered(r, excess=0.0) if (r.probe.get("task"), r.probe.get("arm")) == ("far", "window-5") else r
+        altered(r, excess=0.0) if (r.probe.get("task"), r.probe.get("arm")) == ("far", "window-4") else r
         for r in finished
         if r.probe["kind"] != "tuning"
     ]
@@ -248,32 +203,23 @@ def test_a_windowed_arm_below_its_floor_voids_the_study(smoke, finished):
     assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
 
 
-def test_a_diverged_member_leaves_no_verdict(smoke, finished):
-    first = next(r for r in finished if r.probe["kind"] == "member")
+def test_a_diverged_member_is_left_out_and_the_others_are_judged(smoke, finished):
+    first = next(r for r in finished if r.probe["kind"] == "member" and r.probe["arm"] == "plain")
     lost = Record(first.key, first.study, first.cell, "diverged", {"diverged_at": 3})
-    judgement = smoke.judge([lost if r is first else r for r in finished])
-    assert not judgement.verdicts
-    assert not judgement.checks[0].passed
-
-
-def test_planted_worlds_are_recognised():
-    """8 replicates: no wrong verdict (seeded); each claim is seen to hold in some world and to fail in another."""
-    (laptop,) = load_studies(CONFIG, "laptop")
-    confusion = calibrate(laptop.worlds(), n_replicates=8, n_draws=2, seed=1)
-    assert sum(row.wrong for row in confusion.rows) == 0
-    for claim in laptop.claims():
-        mine = [row for row in confusion.rows if row.claim == claim.id]
-        for word in ("holds", "fails"):
-            assert any(row.expected == word and row.counts[word] for row in mine), (claim.id, word)
-        failing = [row.world for row in mine if row.expected == "fails"]
-        assert len(failing) == 1
-        assert f"'{failing[0]}'" in claim.control
-
-
-@pytest.mark.parametrize("world", FAILS)
-def test_planted_numbers_are_all_that_the_evidence_needs(smoke, world):
-    numbers = evidence(smoke, planted(smoke, world, np.random.default_rng(0), 5))
-    assert set(numbers) == {claim.id for claim in smoke.claims()}
+    records = [lost if r is first else r for r in finished]
+    data = gather(smoke, records)
+    assert data is not None
+    assert not data.learnt((first.probe["task"], "plain"))[0]
+    assert [one.claim for one in smoke.judge(records).verdicts] == list(smoke.claims())
+    probe = first.probe
+    gone = [
+        Record(r.key, r.study, r.cell, "diverged", {"diverged_at": 3})
+        if (r.probe.get("task"), r.probe.get("arm")) == (probe["task"], probe["arm"])
+        else r
+        for r in finished
+    ]
+    said = {one.claim.id: one.verdict for one in smoke.judge(gone).verdicts}
+    assert said["cosscale.c8_angles"] == "undecided"
 
 
 def test_configs_that_make_no_sense_are_refused(smoke):
@@ -282,17 +228,23 @@ def test_configs_that_make_no_sense_are_refused(smoke):
     def with_far(**changes) -> tuple:
         return (local, far.replace(source=far.source.replace(**changes)), content)
 
-    with pytest.raises(ConfigError, match="within reach of 1 blocks of 5 keys"):
+    with pytest.raises(ConfigError, match="within reach of 1 blocks of 4 keys"):
         smoke.replace(tasks=with_far(min_distance=2, max_distance=2))
     with pytest.raises(ConfigError, match="needs a uniform kernel"):
         smoke.replace(tasks=with_far(n_symbols=4, kernel=np.array([[0.7, 0.1, 0.1, 0.1]] * 4)))
     with pytest.raises(ConfigError, match="one distance"):
-        far.replace(source=far.source.replace(min_distance=6, max_distance=7))
+        far.replace(source=far.source.replace(min_distance=3, max_distance=4))
     with pytest.raises(ConfigError, match="need one of each role"):
         smoke.replace(tasks=(local, local, content))
-    with pytest.raises(ConfigError, match=r"must hold bounds\.main_alpha = 128"):
-        smoke.replace(alphas=(16, 64))
+    with pytest.raises(ConfigError, match=r"must hold bounds\.main_alpha = 32"):
+        smoke.replace(alphas=(16, 64), position_alphas=(16,))
     with pytest.raises(ConfigError, match="must rise"):
-        smoke.replace(reaches=(5, 2))
+        smoke.replace(reaches=(4, 2))
     with pytest.raises(ConfigError, match="must start at m = 16"):
         smoke.replace(key_lengths=(8, 16))
+    with pytest.raises(ConfigError, match="must hold reach = 4"):
+        smoke.replace(reaches=(2, 3))
+    with pytest.raises(ConfigError, match="must be among alphas"):
+        smoke.replace(position_alphas=(7,))
+    with pytest.raises(ConfigError, match="need one of the name nope"):
+        smoke.replace(baselines=({"name": "ali", "methods": ("alibi",)},))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.studies.gate import Partial, largest, learnt, least, usable
+from testbed.studies.gate import Bounded, Partial, largest, learnt, least, usable
 from testbed.studies.judge import Claim, Exact, Max, Min, Region, Student, judge
 
 
@@ -59,3 +59,14 @@ def test_a_claim_about_every_case_can_fail_and_not_hold_while_one_is_not_known(v
     assert verdict.verdict == word
     assert least([Exact(value), None]).n_independent is None
     assert least([Student(value, 0.1, 12), None]).with_replicates(20).n_independent == 20
+
+
+@given(parts, st.floats(0.001, 0.2), st.floats(-2, 2))
+def test_a_bounded_number_stays_in_its_range_and_its_bounds_remain_the_inverse_of_its_p_values(inner, alpha, r):
+    number = Bounded(inner, -0.5, 0.5)
+    assert -0.5 <= number.lower(alpha) <= number.upper(alpha) <= 0.5
+    if -0.5 < r < 0.5:
+        assert number.p_above(r) == inner.p_above(r)
+        assert (number.lower(alpha) > r) <= (number.p_above(r) <= alpha)
+        assert (number.upper(alpha) < r) <= (number.p_below(r) <= alpha)
+    assert number.p_above(-0.5) == 0.0 == number.p_below(0.5)

@@ -1,24 +1,25 @@
 """The arms: what is trained on which task, by name.
 
-plain, cosscale-8, ...      rotary positions, softmax(q k / sqrt d) or softmax(alpha cos)
+plain, cosscale-8, ...      rotary positions, softmax(q k / sqrt d) or softmax(alpha cos); some on the content task
+key-norm                    rotary positions, softmax(q k / |k|) (KeyNorm): local, far
 window-5, ...               plain, each query seeing so many keys (B7)
-gau-plain, ...              the same in gated attention units, the paper's own block, on the local and the far task
-nope, nope-cosscale-8, ...  no positions, on the content task alone
-NAME, NAME-cosscale-128     a baseline with and without CosScale, on the local task alone (figure 3)
+gau-plain, ...              the same in gated attention units, the paper's own block: local, far
+nope, nope-cosscale-8, ...  positions other than RoPE, with and without CosScale: content
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from testbed.methods import BandedMask, Method, NoPositions, RotaryPositions
-from testbed.methods.cosine import CosScale
+from testbed.methods import Method, RotaryPositions
+from testbed.methods.banded import BandedMask
+from testbed.methods.cosine import CosScale, KeyNorm
 from testbed.studies.cosscale.config import Role
 
 if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
 
-PLAIN, NOPE = "plain", "nope"
+PLAIN, NOPE, KEY_NORM = "plain", "nope", "key-norm"
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,29 @@ class Family:
     """The arms of one block that differ in their scale or their window, RoPE in all.
 
     alphas    scales, rising
-    reaches   windows on the local task, rising; the last one is trained on the far task too
+    main      the scale that C4 calls much larger
+    reaches   windows on the local task, rising
+    reach     the window of C4, trained on the far task too
     """
 
     block: Literal["standard", "gau"]
     head_dim: int
     alphas: tuple[float, ...]
+    main: float
     reaches: tuple[int, ...]
+    reach: int
 
     @property
     def plain(self) -> str:
         return self._named(PLAIN)
 
-    def scaled(self, alpha: float) -> str:
-        return self._named(scaled(alpha))
+    def scaled(self, alpha: float | None = None) -> str:
+        """With the main scale, if left out."""
+        return self._named(scaled(self.main if alpha is None else alpha))
 
     def window(self, reach: int | None = None) -> str:
-        """The widest one, if left out."""
-        return self._named(window(self.reaches[-1] if reach is None else reach))
+        """The one of C4, if left out."""
+        return self._named(window(self.reach if reach is None else reach))
 
     def _named(self, name: str) -> str:
         return name if self.block == "standard" else f"gau-{name}"
@@ -69,7 +75,9 @@ class Family:
         yield Arm(self.plain, (rope,), block=self.block)
         for alpha in self.alphas:
             yield Arm(self.scaled(alpha), (rope, CosScale(alpha=alpha)), alpha=alpha, block=self.block)
-        for reach in self.reaches if role == "local" else self.reaches[-1:]:
+        if self.block == "standard":
+            yield Arm(KEY_NORM, (rope, KeyNorm()))
+        for reach in self.reaches if role == "local" else (self.reach,):
             yield Arm(self.window(reach), (rope, BandedMask(reach=reach)), reach=reach, block=self.block)
 
 
@@ -90,17 +98,12 @@ def window(reach: int) -> str:
 
 def arms_of(study: "CosScaleStudy", role: Role) -> list[Arm]:
     """The arms that are trained on a task."""
-    rope, nope = RotaryPositions(), NoPositions()
     if role == "content":
-        found = []
-        for base, position in ((PLAIN, rope), (NOPE, nope)):
-            found += list(_with_and_without(base, (position,), study.content_alphas))
-        return found
-    arms = [*study.standard.arms(role), *study.gated.arms(role)]
-    if role == "local":
+        found = list(_with_and_without(PLAIN, (RotaryPositions(),), study.position_alphas))
         for one in study.baselines:
-            arms += _with_and_without(one.name, one.methods, (study.bounds.main_alpha,))
-    return arms
+            found += _with_and_without(one.name, one.methods, study.position_alphas)
+        return found
+    return [*study.standard.arms(role), *study.gated.arms(role)]
 
 
 def _with_and_without(base: str, methods: tuple[Method, ...], alphas: tuple[float, ...]) -> Iterator[Arm]:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from testbed.core import Config
-from testbed.methods import AnyMethod
+from testbed.methods import AnyMethod, RotaryPositions
 from testbed.sources import AnySource
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
@@ -18,9 +18,11 @@ class Task(Config):
 
     role: Role = Field(description="which claims rest on it")
     source: AnySource = Field(description="law of the tokens, the same for all replicates")
-    steps: int = Field(600, ge=1, description="optimiser steps, the same for every arm")
-    sequences_per_step: int = Field(16, ge=1, description="sequences of m tokens a step")
-    n_sequences: int = Field(64, ge=2, description="fresh sequences at each length, on which the excess is measured")
+    steps: int = Field(600, ge=1, le=10_000_000, description="optimiser steps, the same for every arm")
+    sequences_per_step: int = Field(16, ge=1, le=1_000_000, description="sequences of m tokens a step")
+    n_sequences: int = Field(
+        64, ge=2, le=1_000_000, description="fresh sequences at each length, on which the excess is measured"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -35,17 +37,23 @@ class Task(Config):
 
 
 class Baseline(Config):
-    """Methods of their own, trained on the local task with and without CosScale (figure 3 of the paper)."""
+    """Positions of their own, trained on the content task with and without CosScale (claim C9, figure 3)."""
 
     name: str = Field(pattern=NAME, description="name in figures and records")
     methods: tuple[AnyMethod, ...] = Field(min_length=1, description="attention methods in training")
 
+    @property
+    def rotary(self) -> bool:
+        """Whether it has RoPE after all: C9 compares those that have not."""
+        return any(isinstance(one, RotaryPositions) for one in self.methods)
+
 
 class Tuning(Config):
-    """Each arm's learning rate on each task: least mean cross-entropy on held-out tokens, on seeds of its own."""
+    """Each arm's learning rate on each task: least mean cross-entropy on held-out tokens, on seeds of its own; of the
+    rates within one standard error of the paired difference from it, the smallest."""
 
     learning_rates: tuple[float, ...] = Field((3e-3, 1e-2, 3e-2), min_length=1, description="grid, rising")
-    n_seeds: int = Field(2, ge=1, description="seeds that only the tuning sees")
+    n_seeds: int = Field(3, ge=1, le=10_000, description="seeds that only the tuning sees")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -57,19 +65,30 @@ class Tuning(Config):
 class Reading(Config):
     """How attention is looked at."""
 
-    n_sequences: int = Field(32, ge=1, description="probe sequences of m tokens, the same for every arm of a replicate")
-    n_rows: int = Field(8, ge=1, description="of these, sequences whose rows are kept and compared between arms")
-    heat_length: int = Field(64, ge=4, description="tokens of the sequence in the heat maps (figure 5)")
+    n_sequences: int = Field(
+        32, ge=1, le=1_000_000, description="probe sequences of m tokens, the same for every arm of a replicate"
+    )
+    n_rows: int = Field(
+        8, ge=1, le=1_000_000, description="of these, sequences whose rows are kept and compared between arms"
+    )
+    heat_length: int = Field(64, ge=4, le=65_536, description="tokens of the sequence in the heat maps (figure 5)")
 
 
 class Bounds(Config):
     """Regions and regimes of the claims, fixed before the run that is judged."""
 
+    gate: float = Field(
+        0.05, gt=0, lt=1, description="a replicate has learnt if its excess at m is below this share of no context's"
+    )
     peak_step: float = Field(0.01, gt=0, description="least rise of the peak from one alpha to the next (C3)")
+    peak_share: float = Field(
+        0.25, gt=0, lt=1, description="share of 1 - eta that is asked for in its place where that is less (C3)"
+    )
     cosine: float = Field(0.03, gt=0, description="error of an attended cosine that counts as agreement (S2)")
     learnt: float = Field(0.05, gt=0, description="cosine by which training must pass softmax alone (section 3.3)")
-    large_from: float = Field(64.0, description="alpha from which C3's rise must be learnt and P8 is judged")
-    main_alpha: float = Field(128.0, description="the 'much larger' alpha of C4: the paper's main setting")
+    large_from: float = Field(32.0, description="alpha from which C3's rise must be learnt and P8 is judged")
+    main_alpha: float = Field(32.0, description="the 'much larger' alpha of C4 in the standard block")
+    gau_main_alpha: float = Field(128.0, description="the same in the paper's block: its main setting")
     window: float = Field(0.9, gt=0, lt=1, description="mass within the window that counts as windowed (C4)")
     windowed_from: float = Field(16.0, description="alpha from which aligned attention is windowed (P7)")
     window_error: float = Field(0.1, gt=0, description="error of a window's mass that counts as agreement (P7)")
@@ -83,7 +102,7 @@ class Bounds(Config):
 class Budget(Config):
     """What a run of this config took, for the reader; it changes nothing."""
 
-    members: int = Field(0, ge=0, description="trained members")
+    members: int = Field(0, ge=0, le=10**9, description="trained members")
     positions: float = Field(0.0, ge=0, description="training positions of all members")
     seconds: float = Field(0.0, ge=0, description="seconds of the whole run")
     machine: str = Field("", description="where")

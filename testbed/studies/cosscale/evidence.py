@@ -1,142 +1,252 @@
-"""The number of each claim. Tasks t: local, far; a: the alphas; x(t, arm) a mean over paired replicates.
+"""The number of each claim. Tasks t: local, far; a: the alphas; x(t, arm) a mean over the paired replicates in which
+every arm that is named learnt its task (`gate`); a number whose arms did not learn is not known, and a claim over
+several is then open on the side that it would need.
 
-c3_rises     min over t and steps of alpha of eta(t, next) - eta(t, alpha)
-c3_follows   max over t, a of |eta(t, a) - eta_1*(a)|, eq. 18
-c3_learnt    min over t, a >= large_from of eta(t, a) - eta of the first weights under a
-c4_window    min over t of the weight on the nearest `reach` keys at main_alpha
-c4_alike     min over a >= windowed_from of row_js(local, plain) - row_js(local, a)
-p7_aligned   max over a of |within(local, a) - aligned|
-p8_local     max over a >= large_from of |excess(local, a) - excess(local, matched window)|
-p8_far       min over a >= large_from of excess(far, a) - failed x floor(far)
-p9_sharp     max over t of entropy at main_alpha, at m and at the longest length
-p9_small     max over t of |excess_long with InfoScale - without| at main_alpha
-curves       min over t of path(t, plain) - path(t, main_alpha)
-c8_angles    min over t of contrast(t, main_alpha) - contrast(t, plain)
-c3_gau       as c3_rises, in gated attention units
-c4_gau       as c4_window, in gated attention units; c4_born: the same of their first weights under main_alpha
-p8_gau       as p8_far, in gated attention units at main_alpha
-c9_rope_only min of (max over t, content and a of gain with RoPE) - margin and of margin - gain without positions,
-             gain = excess_long without CosScale - with it
+c3_rises      min over t and steps of alpha of eta(t, next) - eta(t, alpha) - min(peak_step, peak_share (1 - eta))
+c3_mean       the same of the mean attended cosine
+c3_follows    max over t, a of |eta(t, a) - eta_1*(a)|, eq. 18
+c3_learnt     min over t, a >= large_from of eta(t, a) - eta of the first weights under a
+c4_window     min over t of the weight on the nearest `reach` keys at the main alpha
+c4_others     min over t of that share of the weight that is not on the query's own key
+c4_alike      min over a >= windowed_from of row_js(local, plain) - row_js(local, a)
+p7_aligned    max over a of |within(local, a) - aligned|
+p8_local      max over a >= large_from and both matches (w_90, e^H) of |excess(local, a) - excess(local, window)|
+p8_far        min over a >= large_from of (excess(far, a) - excess(far, plain)) / floor - failed and of
+              within(far, a) - window, where plain has learnt (a need not have: whether it does is the question)
+p9_sharp      max over t of entropy at the main alpha, at m and at the longest length
+p9_small      max over t of |excess_long with InfoScale - without| at the main alpha
+c3_gau        as c3_rises, c3_gau_mean as c3_mean, c4_gau as c4_window, c4_gau_others as c4_others, in the other block
+c4_born       c4_gau of the first weights; c4_born_others likewise
+p8_gau        as p8_far at the main alpha; the other arm: plain, or if too few replicates of it learnt, the least alpha
+curves        min over t of path(t, plain) - path(t, main)
+c8_angles     min over t of [contrast less that of the first weights](t, main) - the same (t, plain)
+c8_key_norm   the same for KeyNorm
+c9_transfers  min over sources of ranged - ranged_infoscale: local and far under ReRoPE, content without positions
+c9_rope_only  min over position_alphas a and positions p without RoPE of gain(RoPE, a) - excess and of
+              gain(RoPE, a) - gain(p, a) - excess on the content source, gain = excess_long without CosScale - with
 """
 
 import itertools
-import math
 from typing import TYPE_CHECKING
 
-from testbed.studies.cosscale.arms import NOPE, PLAIN, Family, scaled, window
-from testbed.studies.cosscale.claims import PREFIX
+import numpy as np
+
+from testbed.studies.cosscale.arms import KEY_NORM, NOPE, PLAIN, Family, scaled, window
 from testbed.studies.cosscale.config import Role
-from testbed.studies.cosscale.results import Floats, Measured, aligned_within
-from testbed.studies.judge import Evidence, Max, Min
-from testbed.theory import cosscale_peak, effective_window
+from testbed.studies.cosscale.results import Case, Floats, Measured, aligned_within
+from testbed.studies.cosscale.stated import PREFIX
+from testbed.studies.gate import Bounded, largest, least
+from testbed.studies.judge import Evidence
+from testbed.theory import cosscale_peak
 
 if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
 
 TASKS: tuple[Role, ...] = ("local", "far")
+MATCHES = ("mass_width", "effective_keys")
+"""By what an arm with CosScale is matched to a window: w_90 and e^H, as measured in both."""
+Known = Evidence | None
+"""None: the arms did not learn."""
 
 
-def evidence(study: "CosScaleStudy", data: Measured) -> dict[str, Evidence]:
+def evidence(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     """Every claim's number, by the claim's id."""
     numbers = _of_cosines(study, data) | _of_windows(study, data) | _of_gau(study, data) | _of_training(study, data)
     return {PREFIX + name: number for name, number in numbers.items()}
 
 
-def matched_reach(study: "CosScaleStudy", alpha: float, family: Family | None = None) -> int:
-    """The least trained window that holds w_eff(alpha) = sum e^(-alpha (1 - g)) keys, g the decay of aligned keys."""
-    family = study.standard if family is None else family
-    needed = math.ceil(effective_window(alpha, study.train_length, family.head_dim))
-    return min((reach for reach in family.reaches if reach >= needed), default=family.reaches[-1])
+def matched_reach(data: Measured, arm: str, family: Family, by: str) -> int | None:
+    """The trained window whose arm is nearest in this measure on the local source, the smaller of two; None where the
+    arm or every window has not learnt."""
+    windows = [reach for reach in family.reaches if data.usable(("local", family.window(reach)))]
+    if not windows or not data.usable(("local", arm)):
+        return None
+    mine = data.average("local", arm, by)
+    return min(
+        windows, key=lambda reach: (round(abs(data.average("local", family.window(reach), by) - mine), 9), reach)
+    )
 
 
-def _distance(data: Measured, values: Floats) -> list[Evidence]:
+def _share(data: Measured, values: Floats, *cases: Case) -> Known:
+    """A mean of shares, between 0 and 1."""
+    number = data.mean(values, *cases)
+    return None if number is None else Bounded(number, 0.0, 1.0)
+
+
+def _at_least_zero(number: Known) -> Known:
+    return None if number is None else Bounded(number, low=0.0)
+
+
+def _distance(data: Measured, values: Floats, *cases: Case) -> list[Known]:
     """|mean|, as its two sides."""
-    return [data.mean(values), data.mean(-values)]
+    return [data.mean(values, *cases), data.mean(-values, *cases)]
 
 
-def _of_cosines(study: "CosScaleStudy", data: Measured) -> dict[str, Evidence]:
-    b, alphas = study.bounds, study.alphas
-    rises: list[Evidence] = []
-    off: list[Evidence] = []
-    learnt: list[Evidence] = []
+def rises(study: "CosScaleStudy", data: Measured, family: Family, name: str) -> list[Known]:
+    """What each step of alpha raises a cosine by, less what is asked for: a step, or a share of what is left to 1."""
+    b = study.bounds
+    found: list[Known] = []
     for task in TASKS:
-        eta = {alpha: data.at(task, scaled(alpha), "eta") for alpha in alphas}
-        rises += [data.mean(eta[high] - eta[low]) for low, high in itertools.pairwise(alphas)]
-        for alpha in alphas:
-            off += _distance(data, eta[alpha] - float(cosscale_peak(alpha, study.head_dim)))
+        for low, high in itertools.pairwise(family.scaled(alpha) for alpha in family.alphas):
+            before, after = data.at(task, low, name), data.at(task, high, name)
+            asked = (b.peak_share * (1.0 - before)).clip(max=b.peak_step)
+            found.append(data.mean(after - before - asked, (task, low), (task, high)))
+    return found
+
+
+def _of_cosines(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
+    b = study.bounds
+    off: list[Known] = []
+    learnt: list[Known] = []
+    for task in TASKS:
+        for alpha in study.alphas:
+            arm = scaled(alpha)
+            eta = data.at(task, arm, "eta")
+            off += _distance(data, eta - float(cosscale_peak(alpha, study.head_dim)), (task, arm))
             if alpha >= b.large_from:
-                learnt.append(data.mean(eta[alpha] - data.at(task, PLAIN, f"untrained-{alpha:g}")))
-    return {"c3_rises": Min(rises), "c3_follows": Max(off), "c3_learnt": Min(learnt)}
+                learnt.append(data.mean(eta - data.at(task, PLAIN, f"untrained-{alpha:g}"), (task, arm)))
+    return {
+        "c3_rises": least(rises(study, data, study.standard, "eta")),
+        "c3_mean": least(rises(study, data, study.standard, "eta_mean")),
+        "c3_follows": largest(off),
+        "c3_learnt": least(learnt),
+    }
 
 
-def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Evidence]:
-    b, main = study.bounds, scaled(study.bounds.main_alpha)
-    at = data.at
+def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
+    b, family, at = study.bounds, study.standard, data.at
+    main, like = family.scaled(), family.window()
     alike = [
-        data.mean(at("local", PLAIN, "row_js") - at("local", scaled(alpha), "row_js"))
+        data.mean(
+            at("local", PLAIN, "row_js") - at("local", scaled(alpha), "row_js"),
+            *(("local", arm) for arm in (PLAIN, scaled(alpha), like)),
+        )
         for alpha in study.alphas
         if alpha >= b.windowed_from
     ]
-    aligned: list[Evidence] = []
-    local: list[Evidence] = []
-    far: list[Evidence] = []
+    aligned: list[Known] = []
+    local: list[Known] = []
+    far: list[Known] = []
     for alpha in study.alphas:
         arm = scaled(alpha)
         expected = aligned_within(alpha, study.train_length, study.head_dim, study.reach)
-        aligned += _distance(data, at("local", arm, "within") - expected)
+        aligned += _distance(data, at("local", arm, "within") - expected, ("local", arm))
         if alpha >= b.large_from:
-            matched = at("local", window(matched_reach(study, alpha)), "excess")
-            local += _distance(data, at("local", arm, "excess") - matched)
-            far.append(data.mean(at("far", arm, "excess") - b.failed * at("far", arm, "floor")))
-    moved = [at(task, main, "excess_long_infoscale") - at(task, main, "excess_long") for task in TASKS]
+            for by in MATCHES:
+                reach = matched_reach(data, arm, family, by)
+                if reach is None:
+                    local.append(None)
+                    continue
+                other = window(reach)
+                local += _distance(
+                    data, at("local", arm, "excess") - at("local", other, "excess"), ("local", arm), ("local", other)
+                )
+            far += _fails_far(study, data, family, alpha, PLAIN)
+    moved = [
+        side
+        for task in TASKS
+        for side in _distance(
+            data, at(task, main, "excess_long_infoscale") - at(task, main, "excess_long"), (task, main)
+        )
+    ]
     return {
-        "c4_window": Min([data.mean(at(task, main, "within")) for task in TASKS]),
-        "c4_alike": Min(alike),
-        "p7_aligned": Max(aligned),
-        "p8_local": Max(local),
-        "p8_far": Min(far),
-        "p9_sharp": Max([data.mean(at(task, main, name)) for task in TASKS for name in ("entropy", "entropy_long")]),
-        "p9_small": Max([side for one in moved for side in _distance(data, one)]),
-    }
-
-
-def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Evidence]:
-    b, family, at = study.bounds, study.gated, data.at
-    main = family.scaled(b.main_alpha)
-    steps = list(itertools.pairwise(family.scaled(alpha) for alpha in family.alphas))
-    rises = [data.mean(at(task, high, "eta") - at(task, low, "eta")) for low, high in steps for task in TASKS]
-    born = [data.mean(at(task, family.plain, f"untrained-within-{b.main_alpha:g}")) for task in TASKS]
-    return {
-        "c3_gau": Min(rises),
-        "c4_gau": Min([data.mean(at(task, main, "within")) for task in TASKS]),
-        "c4_born": Min(born),
-        "p8_gau": data.mean(at("far", main, "excess") - b.failed * at("far", main, "floor")),
-    }
-
-
-def _of_training(study: "CosScaleStudy", data: Measured) -> dict[str, Evidence]:
-    b, main, at = study.bounds, scaled(study.bounds.main_alpha), data.at
-    gained = gains(study, data, PLAIN)
-    return {
-        "curves": Min([data.mean(at(task, PLAIN, "path") - at(task, main, "path")) for task in TASKS]),
-        "c8_angles": Min([data.mean(at(task, main, "contrast") - at(task, PLAIN, "contrast")) for task in TASKS]),
-        "c9_rope_only": Min(
-            [
-                # on the source that both are trained on: elsewhere the difference may be the source's
-                Max([data.mean(gained[case] - b.excess) for case in gained if case[0] == "content"]),
-                *(data.mean(b.excess - one) for one in gains(study, data, NOPE).values()),
-            ]
+        "c4_window": least([_share(data, at(task, main, "within"), (task, main)) for task in TASKS]),
+        "c4_others": least([_share(data, at(task, main, "others"), (task, main)) for task in TASKS]),
+        "c4_alike": least(alike),
+        "p7_aligned": largest(aligned),
+        "p8_local": largest(local),
+        "p8_far": least(far),
+        "p9_sharp": largest(
+            [_at_least_zero(data.mean(at(t, main, x), (t, main))) for t in TASKS for x in ("entropy", "entropy_long")]
         ),
+        "p9_small": largest(moved),
     }
 
 
-def gains(
-    study: "CosScaleStudy", data: Measured, base: str, name: str = "excess_long"
-) -> dict[tuple[Role, float], Floats]:
-    """{(task, alpha): (n_seeds,)}: excess (at the longest length) without CosScale less that with it."""
-    cases: list[tuple[Role, float]] = [("content", alpha) for alpha in study.content_alphas]
-    if base == PLAIN:
-        cases += [(task, alpha) for task in TASKS for alpha in study.alphas]
+def _fails_far(study: "CosScaleStudy", data: Measured, family: Family, alpha: float, other: str) -> list[Known]:
+    """Shares by which an arm loses the far source to one that learnt it, and by which its attention is in the window.
+
+    The second tells a window from an arm that has just not been trained: that one looks anywhere.
+    """
+    b, arm, at = study.bounds, family.scaled(alpha), data.at
+    lost = (at("far", arm, "excess") - at("far", other, "excess")) / at("far", arm, "floor")
+    learnt: Case = ("far", other)  # the arm itself is not asked to have learnt: whether it can is the question
+    near, loss = _share(data, at("far", arm, "within"), learnt), data.mean(lost, learnt)
+    if near is None or loss is None:
+        return [None, None]
+    # no excess is below 0, and that of the other arm is below the gate
+    least_loss = -b.gate * float(np.nanmax(at("far", other, "no_context") / at("far", arm, "floor")))
+    return [Bounded(loss, low=least_loss) - b.failed, near - b.window]
+
+
+def far_reference(data: Measured, family: Family) -> str:
+    """The arm that shows that the block learns the far source: plain; if too few replicates of it did, the least
+    alpha."""
+    return family.plain if data.usable(("far", family.plain)) else family.scaled(family.alphas[0])
+
+
+def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
+    family, at = study.gated, data.at
+    main = family.scaled()
+
+    def born(name: str) -> Known:
+        return least([_share(data, at(task, family.plain, f"untrained-{name}-{family.main:g}")) for task in TASKS])
+
     return {
-        (task, alpha): data.at(task, base, name) - data.at(task, scaled(alpha, base), name) for task, alpha in cases
+        "c3_gau": least(rises(study, data, family, "eta")),
+        "c3_gau_mean": least(rises(study, data, family, "eta_mean")),
+        "c4_gau": least([_share(data, at(task, main, "within"), (task, main)) for task in TASKS]),
+        "c4_gau_others": least([_share(data, at(task, main, "others"), (task, main)) for task in TASKS]),
+        "c4_born": born("within"),
+        "c4_born_others": born("others"),
+        "p8_gau": least(_fails_far(study, data, family, family.main, far_reference(data, family))),
     }
+
+
+def _of_training(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
+    b, main, at = study.bounds, study.standard.scaled(), data.at
+
+    def angles(task: Role, arm: str) -> Floats:
+        return at(task, arm, "contrast") - at(task, arm, "untrained-contrast")
+
+    def trained_more(arm: str) -> Known:
+        return least([data.mean(angles(t, arm) - angles(t, PLAIN), (t, arm), (t, PLAIN)) for t in TASKS])
+
+    curves = [
+        data.mean(at(task, PLAIN, "path") - at(task, main, "path"), (task, PLAIN), (task, main)) for task in TASKS
+    ]
+    transfers = [
+        data.mean(at(task, arm, "ranged") - at(task, arm, "ranged_infoscale"), (task, arm))
+        for task, arm in transfer_cases()
+    ]
+    only: list[Known] = []
+    for alpha in study.position_alphas:
+        gained, cases = gain(data, PLAIN, "content", alpha), gain_cases(PLAIN, "content", alpha)
+        only.append(data.mean(gained - b.excess, *cases))
+        for one in study.baselines:
+            if not one.rotary:
+                both = (*cases, *gain_cases(one.name, "content", alpha))
+                only.append(data.mean(gained - gain(data, one.name, "content", alpha) - b.excess, *both))
+    return {
+        "curves": least(curves),
+        "c8_angles": trained_more(main),
+        "c8_key_norm": trained_more(KEY_NORM),
+        "c9_transfers": least(transfers),
+        "c9_rope_only": least(only),
+    }
+
+
+def transfer_cases() -> tuple[Case, ...]:
+    """Sources and arms on which InfoScale is tried with positions in range."""
+    return (("local", PLAIN), ("far", PLAIN), ("content", NOPE))
+
+
+def gain_cases(base: str, task: Role, alpha: float) -> tuple[Case, Case]:
+    """The arm without CosScale and that with it."""
+    return (task, base), (task, scaled(alpha, base))
+
+
+def gain(data: Measured, base: str, task: Role, alpha: float, name: str = "excess_long") -> Floats:
+    """(n_seeds,): excess (at the longest length) without CosScale less that with it."""
+    without, with_it = gain_cases(base, task, alpha)
+    return data.at(*without, name) - data.at(*with_it, name)

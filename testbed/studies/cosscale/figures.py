@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def figures(study: "CosScaleStudy", records: Sequence[Record]) -> dict[str, StudyFigure]:
-    """Every figure, once all cells are done and no judged member diverged."""
+    """Every figure, once all cells are done."""
     data = gather(study, records)
-    if data is None or data.n_diverged:
+    if data is None:
         return {}
     found: dict[str, StudyFigure] = {}
     for family in study.families:
@@ -32,5 +32,4 @@ def figures(study: "CosScaleStudy", records: Sequence[Record]) -> dict[str, Stud
             f"matched_windows{end}": matched_figure(study, data, family),
             f"training_curves{end}": curves_figure(study, data, family),
         }
-    found["gains"] = gains_figure(study, data)
-    return found | ({"training_baselines": baselines_figure(study, data)} if study.baselines else {})
+    return found | {"gains": gains_figure(study, data), "training_positions": baselines_figure(study, data)}

@@ -1,15 +1,18 @@
 """The cells of the study: random keys, tuning, then the members that are judged."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from testbed.core import Config
+from testbed.methods import AnyMethod
+from testbed.methods.two_ranges import ReRoPE
 from testbed.runs import Cell, Record
 from testbed.studies.attention_theory.config import RandomKeys
-from testbed.studies.cosscale.arms import Arm, arms_of
+from testbed.studies.cosscale.arms import NOPE, PLAIN, Arm, arms_of
 from testbed.studies.cosscale.config import Reading, Role, Task
 from testbed.training import DataConfig, TrainingSpec
 
@@ -30,7 +33,7 @@ class MemberProbe(Config):
     learning_rate: float = Field(description="peak learning rate")
     ratio: int = Field(1, ge=1, description="longest length read, in units of m")
     reading: Reading | None = Field(None, description="how attention is looked at; nothing for tuning")
-    reaches: tuple[int, ...] = Field((), description="windows whose mass is measured")
+    ranged: tuple[AnyMethod, ...] = Field((), description="methods that keep its positions in range at any length")
     tilted: tuple[float, ...] = Field((), description="scales under which weights that know no CosScale are read too")
     n_sequences: int = Field(0, ge=0, description="fresh sequences for the excess")
     heat: bool = Field(False, description="keep the matrices of cosines")
@@ -65,16 +68,24 @@ def member_cell(
     )
     probe = MemberProbe(kind=kind, task=task.role, arm=arm.name, seed=seed, learning_rate=learning_rate)
     if kind == "member":
-        tilted = next((one.alphas for one in study.families if one.plain == arm.name and task.role != "content"), ())
+        looked_at = task.role in ("local", "far")
         probe = probe.replace(
             ratio=study.ratio,
-            reading=study.reading,
-            reaches=study.reaches,
-            tilted=tilted,
+            reading=study.reading if looked_at else None,
+            ranged=in_range(arm),
+            tilted=next((one.alphas for one in study.families if one.plain == arm.name and looked_at), ()),
             n_sequences=task.n_sequences,
-            heat=seed == study.first_seed and task.role != "content",
+            heat=seed == study.first_seed and looked_at,
         )
     return Cell(study.type_name, study.version, probe, spec)
+
+
+def in_range(arm: Arm) -> tuple[Any, ...]:
+    """Methods under which a standard arm without CosScale meets no position that it was not trained at: none without
+    positions, distances cut off at m / 2 with RoPE. Empty for all others."""
+    if arm.name == NOPE:
+        return arm.methods
+    return (ReRoPE(),) if arm.name == PLAIN else ()
 
 
 def cells(study: "CosScaleStudy", finished: Mapping[str, Record]) -> list[Cell]:
@@ -100,17 +111,31 @@ def _tuning_cells(study: "CosScaleStudy", task: Task, arm: Arm, rate: float) -> 
 
 
 def chosen_rate(tuning: Mapping[float, list[Cell]], finished: Mapping[str, Record]) -> float | None:
-    """The rate of least mean held-out cross-entropy, the smaller one where two agree; None while a cell is missing.
+    """The smallest rate whose held-out cross-entropy exceeds the least mean by no more than one standard error of the
+    paired difference over seeds; None while a cell is missing.
 
-    A rate at which a member diverges comes last. One rate alone needs no tuning.
+    With one seed there is no error, and the smaller of equal rates is taken. A rate at which a member diverges comes
+    last. One rate alone needs no tuning.
     """
     rates = sorted(tuning)
     if len(rates) == 1:
         return rates[0]
     if any(cell.key not in finished for of_rate in tuning.values() for cell in of_rate):
         return None
-    losses = [np.mean([_heldout(finished[cell.key]) for cell in tuning[rate]]) for rate in rates]
-    return rates[int(np.argmin(losses))]
+    losses = np.array([[_heldout(finished[cell.key]) for cell in tuning[rate]] for rate in rates])
+    means = losses.mean(axis=1)
+    best = int(np.argmin(means))
+    if not np.isfinite(means[best]):
+        return rates[0]
+    for rate, mine in zip(rates[:best], losses[:best], strict=True):
+        above = mine - losses[best]
+        if np.isfinite(above).all() and above.mean() <= _standard_error(above):
+            return rate
+    return rates[best]
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def _heldout(record: Record) -> float:

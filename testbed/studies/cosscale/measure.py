@@ -42,6 +42,8 @@ def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context
 
     excess         mean exact KL(P* || model) over judged places of the second half of fresh sequences of m tokens
     excess_long    the same at the longest length; excess_long_infoscale: with InfoScale added there, CosScale arms only
+    ranged         the same with positions in range: as trained without positions, ReRoPE in place of RoPE;
+                   ranged_infoscale: with InfoScale added; arms without CosScale, windows and biases only
     no_context     KL of the best law without context, at m; floor: of the best law within a window (far task only)
     paired         mean of -ln q + ln p - KL at the sampled tokens, zero in expectation
     """
@@ -57,8 +59,12 @@ def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context
         if suffix and probe.arm.rpartition("-")[0].endswith("cosscale"):
             with_infoscale = _excess(member, seen, (*spec.model.methods, InfoScale()), context)
             metrics["excess_long_infoscale"] = with_infoscale["excess"]
+        if suffix and probe.ranged:
+            for name, methods in (("ranged", probe.ranged), ("ranged_infoscale", (*probe.ranged, InfoScale()))):
+                metrics[name] = _excess(member, seen, methods, context)["excess"]
     arrays = {f"path_{name}": values for name, values in member.path.items()}
-    arrays |= attention_arrays(member, probe, context.device)
+    if probe.reading is not None:
+        arrays |= attention_arrays(member, probe, context.device)
     return Record(cell.key, cell.study, cell.resolved(), "done", metrics, arrays)
 
 

@@ -3,19 +3,19 @@
 Arrays are over (L, H), block and head, unless said otherwise.
 
 cosine_mode, cosine_mean   (stage, weighting, place, L, H): before or after rotation; pairs alike or by attention;
-                           without or with the diagonal. The mode is eta_1*
-cosine_mass                (stage, weighting, L, H, bins), without the diagonal
+                           without or with the diagonal
+cosine_mass                (stage, weighting, L, H, bins), without the diagonal; eta_1* is the mode of [0, 1]
 contrast                   attended mean cosine less that of all visible pairs, after rotation, without the diagonal
+untrained_contrast         the same of the member's first weights, under its own methods
 entropy, entropy_long      mean entropy of a row at m, and at the longest length, nats
 effective_keys             e^H, averaged over rows
 mass_width                 w_90, averaged over rows
-within                     (reaches, L, H): weight on the nearest keys, the query's own among them
 by_distance                (L, H, m): mean weight at each distance
 log_rows                   (L, b, Q, T): ln of the weights, heads averaged; the same sequences and queries for all arms
 scale                      mean |q| |k| / sqrt d: the alpha of an arm that has none
-tilted_mode, tilted_mean   (alphas, L, H): attended cosine before rotation under alpha cos, these weights
-tilted_within              (alphas, reaches, L, H): weight on the nearest keys then
-untrained_mode, ...        the same under the member's first weights
+tilted_mass, tilted_mean   (alphas, L, H[, bins]): attended cosine before rotation under alpha cos, these weights
+tilted_by_distance         (alphas, L, H, m): mean weight at each distance then
+untrained_mass, ...        the same under the member's first weights
 heat                       (2, L, H, n, n): cosines before and after rotation of one longer sequence
 """
 
@@ -55,23 +55,23 @@ def attention_arrays(member: TrainedMember, probe: MemberProbe, device: str = "c
     weights = _views(model, torch.from_numpy(np.array(member.weights)), device)
     tokens, queries = probe_tokens(spec.source, probe.seed, reading.n_sequences, m, model.begin, device)
     cosines = attention_cosines(model, weights, tokens, queries, BINS)
-    rows = attention_rows(model, weights, tokens, queries, windows=tuple(reach - 1 for reach in probe.reaches))
+    rows = attention_rows(model, weights, tokens, queries)
     long_tokens, long_queries = probe_tokens(
         spec.source, probe.seed, max(2, reading.n_sequences // probe.ratio), probe.ratio * m, model.begin, device
     )
+    first = _views(model, model.layout.initial_row(spec.initial_seed), device)
     found = cosine_arrays(cosines) | {
+        "untrained_contrast": contrast(attention_cosines(model, first, tokens, queries, BINS)),
         "entropy": rows.mean("entropy")[:, 0],
         "effective_keys": np.nanmean(rows.effective_keys, axis=(2, 4))[:, 0],
         "mass_width": rows.mean("mass_width")[:, 0],
-        "within": np.stack([rows.window_mass[reach - 1].mean(axis=(2, 4))[:, 0] for reach in probe.reaches]),
         "entropy_long": attention_rows(model, weights, long_tokens, long_queries).mean("entropy")[:, 0],
         "scale": _norm_product(model, weights, tokens),
     }
     found |= row_arrays(model, weights, tokens, queries, reading.n_rows)
     if probe.tilted:
-        first = _views(model, model.layout.initial_row(spec.initial_seed), device)
         for name, these in (("tilted", weights), ("untrained", first)):
-            read = [_tilted(model, these, tokens, queries, alpha, probe.reaches) for alpha in probe.tilted]
+            read = [_tilted(model, these, tokens, queries, alpha) for alpha in probe.tilted]
             found |= {f"{name}_{key}": np.stack([one[key] for one in read]) for key in read[0]}
     if probe.heat:
         found["heat"] = heat_arrays(model, weights, spec.source, probe.seed, reading.heat_length, device)
@@ -94,13 +94,19 @@ def cosine_arrays(cosines: Cosines) -> Arrays:
     """Modes and means of all eight countings, the masses without the diagonal, and the contrast."""
     flags = (False, True)
     laws = [[[cosines.law(rotated=r, weighted=w, diagonal=d) for d in flags] for w in flags] for r in flags]
-    contrast = laws[1][1][0].mean - laws[1][0][0].mean
     return {
         "cosine_mode": np.array([[[law.mode[:, 0] for law in two] for two in four] for four in laws]),
         "cosine_mean": np.array([[[law.mean[:, 0] for law in two] for two in four] for four in laws]),
         "cosine_mass": np.array([[two[0].mass[:, 0] for two in four] for four in laws]).astype(np.float32),
-        "contrast": contrast[:, 0],
+        "contrast": contrast(cosines),
     }
+
+
+def contrast(cosines: Cosines) -> NDArray[np.float64]:
+    """(L, H): mean cosine by attention less that of all visible pairs, after rotation, without the diagonal."""
+    by_attention, alike = (cosines.law(rotated=True, weighted=w, diagonal=False).mean[:, 0] for w in (True, False))
+    found: NDArray[np.float64] = by_attention - alike
+    return found
 
 
 def row_arrays(
@@ -161,18 +167,10 @@ def _norm_product(model: Transformer, weights: Mapping[str, Tensor], tokens: Ten
     return torch.stack(found).double().cpu().numpy() / model.geometry.head_dim**0.5
 
 
-def _tilted(
-    model: Transformer,
-    weights: Mapping[str, Tensor],
-    tokens: Tensor,
-    queries: Tensor,
-    alpha: float,
-    reaches: tuple[int, ...],
-) -> Arrays:
-    """Mode and mean of the attended cosine before rotation if logits were alpha cos, and the weight near."""
+def _tilted(model: Transformer, weights: Mapping[str, Tensor], tokens: Tensor, queries: Tensor, alpha: float) -> Arrays:
+    """Law and mean of the attended cosine before rotation if logits were alpha cos, and the weight by distance."""
     others: tuple[Method, ...] = tuple(one for one in model.config.methods if "qk" not in one.slots)
     changed = model.with_methods((*others, CosScale(alpha=alpha)))
     law = attention_cosines(changed, weights, tokens, queries, BINS).law(rotated=False, weighted=True, diagonal=False)
-    rows = attention_rows(changed, weights, tokens, queries, windows=tuple(reach - 1 for reach in reaches))
-    within = np.stack([rows.window_mass[reach - 1].mean(axis=(2, 4))[:, 0] for reach in reaches])
-    return {"mode": law.mode[:, 0], "mean": law.mean[:, 0], "within": within}
+    by_distance = row_arrays(changed, weights, tokens, queries, 1)["by_distance"]
+    return {"mass": law.mass[:, 0].astype(np.float32), "mean": law.mean[:, 0], "by_distance": by_distance}

@@ -1,4 +1,4 @@
-"""The finished records of the study as numbers over replicates."""
+"""The finished records of the study as numbers over replicates, and which of those learnt their task."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from testbed.runs import Record
 from testbed.studies.cosscale.arms import arms_of
 from testbed.studies.cosscale.config import Role
-from testbed.studies.drawing import LEVEL
+from testbed.studies.gate import Bools, learnt, usable
 from testbed.studies.judge import Mean, Replicates
 from testbed.theory import aligned_weights
 
@@ -18,59 +18,85 @@ if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
 
 Floats = NDArray[np.float64]
-ATTENDED = (0, 1, 0)
-"""Stage, weighting and place of eta_1*: before rotation, by attention, without the diagonal."""
+Case = tuple[Role, str]
+"""A task and an arm on it."""
+SMOOTHING = 5
+"""Bins over which a histogram is averaged before its mode is read."""
 
 
 @dataclass(eq=False)
 class Measured:
-    """Numbers of every member, heads and blocks averaged; {(task, arm, name): (n_seeds,)}.
+    """Numbers of every member, heads and blocks averaged; {(task, arm, name): (n_seeds,)}, nan where one diverged.
 
     eta, eta_mean         mode and mean of the attended cosine before rotation, without the diagonal
-    tilted-8, ...         the mode under 8 cos for weights that know no CosScale; untrained-8: their first weights
-    untrained-within-8    weight on the nearest keys under 8 cos before training
-    contrast              attended mean cosine less that of all pairs, after rotation
-    within                weight on the `reach` nearest keys; entropy, entropy_long, effective_keys, mass_width
+    eta_rotated           the mode after rotation
+    tilted-8, ...         the mode under 8 cos for weights that know no CosScale; untrained-8: their first weights;
+                          tilted-mean-8, untrained-mean-8: the mean
+    within                weight on the `reach` nearest keys; others: the same of the weight that is not on the query's
+                          own key; untrained-within-8, untrained-others-8: under 8 cos before training
+    contrast              attended mean cosine less that of all pairs, after rotation; untrained-contrast
+    entropy, entropy_long, effective_keys, mass_width
     excess, excess_long, excess_long_infoscale, no_context, floor, floor_long
+    ranged, ranged_infoscale    excess at the longest length with positions in range, without and with InfoScale
     path                  mean excess over the points along training, which are log-spaced
-    row_kl                mean KL(row of the windowed arm || the arm's row), nats; row_js: Jensen-Shannon
+    row_kl, row_js        mean KL(row of the windowed arm || the arm's row) and Jensen-Shannon divergence, nats
     records               {(task, arm): one record a seed}; empty in planted worlds
     """
 
     seeds: tuple[int, ...]
+    gate: float
     values: dict[tuple[Role, str, str], Floats] = field(default_factory=dict)
-    records: dict[tuple[Role, str], list[Record]] = field(default_factory=dict)
+    records: dict[Case, list[Record]] = field(default_factory=dict)
     keys: dict[str, Floats] = field(default_factory=dict)  # by block: attended cosine (n_seeds, alphas, laws, n)
-    design: Replicates = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.design = Replicates({"seed": self.seeds}, seed=0)
+    lost: set[Case] = field(default_factory=set)  # arms of which every member diverged
+    designs: dict[tuple[int, ...], Replicates] = field(default_factory=dict)
 
     def at(self, task: Role, arm: str, name: str) -> Floats:
+        """The numbers of an arm; nan where every member of it diverged."""
+        if (task, arm) in self.lost:
+            return np.full(len(self.seeds), np.nan)
         return self.values[task, arm, name]
 
-    def mean(self, values: Floats) -> Mean:
-        """Evidence on the mean over replicates."""
-        return Mean(values, self.design)
+    def learnt(self, *cases: Case) -> Bools:
+        """(n_seeds,) the replicates in which all of these learnt their task."""
+        kept = np.ones(len(self.seeds), dtype=np.bool_)
+        for task, arm in cases:
+            kept &= learnt(self.at(task, arm, "excess"), self.at(task, arm, "no_context"), self.gate)
+        return kept
 
-    def interval(self, values: Floats) -> tuple[float, float, float]:
-        """Mean with its interval of level LEVEL."""
-        evidence = self.mean(values)
-        return evidence.estimate, *evidence.interval((1 - LEVEL) / 2)
+    def usable(self, *cases: Case) -> bool:
+        """Whether enough replicates learnt all of these for a verdict to rest on them."""
+        return usable(self.learnt(*cases))
 
-    @property
-    def n_diverged(self) -> int:
-        return sum(one.status == "diverged" for of_arm in self.records.values() for one in of_arm)
+    def design(self, kept: Bools) -> Replicates:
+        """The replicates that are left; one object for equal sets, so that contrasts share their resamples."""
+        seeds = tuple(int(seed) for seed, keep in zip(self.seeds, kept, strict=True) if keep)
+        return self.designs.setdefault(seeds, Replicates({"seed": seeds}, seed=0))
+
+    def mean(self, values: Floats, *cases: Case) -> Mean | None:
+        """Evidence on the mean over the replicates in which all of these learnt; None if they are too few."""
+        kept = self.learnt(*cases) & np.isfinite(values)
+        return Mean(values[kept], self.design(kept)) if usable(kept) else None
+
+    def shown(self, case: Case) -> Bools:
+        """The replicates that figures show: those that learnt where they are enough, else all that did not diverge."""
+        kept = self.learnt(case)
+        return kept if usable(kept) else np.isfinite(self.at(*case, "excess"))
+
+    def average(self, task: Role, arm: str, name: str) -> float:
+        """Mean over the replicates that are shown."""
+        values = self.at(task, arm, name)[self.shown((task, arm))]
+        return float(values.mean()) if len(values) else float("nan")
 
 
 def gather(study: "CosScaleStudy", records: Sequence[Record]) -> Measured | None:
-    """The records that the study names; None if one is missing. Where a member diverged there are no values."""
+    """The records that the study names; None if one is missing."""
     index: dict[tuple[Any, ...], Record] = {}
     for record in records:
         p = record.probe
         if record.status != "failed":
             index[p["kind"], p.get("task"), p.get("arm", p.get("block")), p["seed"]] = record
-    data = Measured(tuple(study.seeds))
+    data = Measured(tuple(study.seeds), study.bounds.gate)
     try:
         for family in study.families:
             drawn = [index["random_keys", None, family.block, seed].arrays["cosine"] for seed in data.seeds]
@@ -80,11 +106,12 @@ def gather(study: "CosScaleStudy", records: Sequence[Record]) -> Measured | None
                 data.records[task.role, arm.name] = [index["member", task.role, arm.name, seed] for seed in data.seeds]
     except KeyError:
         return None
-    if data.n_diverged:
-        return data
+    data.lost |= {case for case, mine in data.records.items() if all(one.status != "done" for one in mine)}
     for (role, name), mine in data.records.items():
+        if (role, name) in data.lost:
+            continue
         data.values |= {(role, name, quantity): values for quantity, values in _numbers(study, mine)}
-        if role != "content":
+        if role in ("local", "far"):
             family = study.gated if name.startswith("gau-") else study.standard
             windowed = data.records[role, family.window()]
             pairs = np.array([_divergences(a, b) for a, b in zip(windowed, mine, strict=True)])
@@ -93,28 +120,75 @@ def gather(study: "CosScaleStudy", records: Sequence[Record]) -> Measured | None
 
 
 def _numbers(study: "CosScaleStudy", records: list[Record]) -> Iterator[tuple[str, Floats]]:
-    """Every number of one arm on one task, by name."""
+    """Every number of one arm on one task, by name; nan where a member diverged."""
+    done = np.array([one.status == "done" for one in records])
+    kept = [one for one in records if one.status == "done"]
+
+    def spread(values: Sequence[float]) -> Floats:
+        found = np.full(len(records), np.nan)
+        found[done] = values
+        return found
 
     def arrays(name: str) -> list[NDArray[Any]]:
-        return [one.arrays[name] for one in records]
+        return [one.arrays[name] for one in kept]
 
-    for name in records[0].metrics:
-        yield name, np.array([one.metrics[name] for one in records], dtype=np.float64)
+    for name in kept[0].metrics:
+        yield name, spread([float(one.metrics[name]) for one in kept])  # type: ignore[arg-type]
+    yield "path", spread([one.mean() for one in arrays("path_excess")])
+    if "by_distance" not in kept[0].arrays:  # only local and far attention is looked at
+        return
     for name in ("contrast", "entropy", "entropy_long", "effective_keys", "mass_width", "scale"):
-        yield name, np.array([one.mean() for one in arrays(name)])
-    yield "eta", np.array([one[ATTENDED].mean() for one in arrays("cosine_mode")])
-    yield "eta_mean", np.array([one[ATTENDED].mean() for one in arrays("cosine_mean")])
-    at = study.reaches.index(study.reach)
-    yield "within", np.array([one[at].mean() for one in arrays("within")])
-    yield "path", np.array([one.mean() for one in arrays("path_excess")])
-    for i, alpha in enumerate(records[0].probe["tilted"]):
+        yield name, spread([one.mean() for one in arrays(name)])
+    yield "untrained-contrast", spread([one.mean() for one in arrays("untrained_contrast")])
+    edges = np.linspace(-1.0, 1.0, kept[0].arrays["cosine_mass"].shape[-1] + 1)
+    yield "eta", spread([mode(edges, one[0, 1]) for one in arrays("cosine_mass")])
+    yield "eta_rotated", spread([mode(edges, one[1, 1]) for one in arrays("cosine_mass")])
+    yield "eta_mean", spread([one[0, 1, 0].mean() for one in arrays("cosine_mean")])
+    yield "within", spread([near(one, study.reach) for one in arrays("by_distance")])
+    yield "others", spread([near(one, study.reach, own=False) for one in arrays("by_distance")])
+    for i, alpha in enumerate(kept[0].probe["tilted"]):
         for name in ("tilted", "untrained"):
-            yield f"{name}-{alpha:g}", np.array([one[i].mean() for one in arrays(f"{name}_mode")])
-            yield f"{name}-within-{alpha:g}", np.array([one[i, at].mean() for one in arrays(f"{name}_within")])
+            yield f"{name}-{alpha:g}", spread([mode(edges, one[i]) for one in arrays(f"{name}_mass")])
+            yield f"{name}-mean-{alpha:g}", spread([one[i].mean() for one in arrays(f"{name}_mean")])
+            profiles = [one[i] for one in arrays(f"{name}_by_distance")]
+            yield f"{name}-within-{alpha:g}", spread([near(one, study.reach) for one in profiles])
+            yield f"{name}-others-{alpha:g}", spread([near(one, study.reach, own=False) for one in profiles])
+
+
+def mode(edges: Floats, mass: NDArray[Any]) -> float:
+    """The middle of the fullest bin of histograms (..., bins), each averaged over five neighbours or as many as there
+    are, so that an end of the range can be the mode; the mean over blocks and heads.
+
+    >>> round(mode(np.linspace(-1, 1, 201), np.eye(200)[199]), 3)
+    0.995
+    """
+    ones = np.ones(SMOOTHING)
+    bins = mass.shape[-1]
+    share = np.convolve(np.ones(bins), ones, "same")
+    flat = np.asarray(mass, dtype=np.float64).reshape(-1, bins)
+    smooth = np.array([np.convolve(one, ones, "same") / share for one in flat])
+    # of bins that share a maximum the one with most mass of its own: a lone bin lies under five equal averages
+    best = np.argmax(np.where(smooth >= smooth.max(axis=1, keepdims=True) * (1 - 1e-9), 1.0 + flat, 0.0), axis=1)
+    return float(((edges[:-1] + edges[1:]) / 2)[best].mean())
+
+
+def near(by_distance: Floats, reach: int, own: bool = True) -> float:
+    """Weight on the `reach` nearest keys of (L, H, m) mean weights by distance; of what is not on the query's own key,
+    where `own` is not counted. Zero where all of it is on that one key.
+
+    >>> near(np.array([[[0.9, 0.06, 0.04]]]), 2), round(near(np.array([[[0.9, 0.06, 0.04]]]), 2, own=False), 12)
+    (0.96, 0.6)
+    """
+    first = 0 if own else 1
+    total = by_distance[..., first:].sum(axis=-1)
+    inside = by_distance[..., first:reach].sum(axis=-1)
+    return float(np.mean(np.where(total > 0, inside / np.maximum(total, 1e-300), 0.0)))
 
 
 def _divergences(one: Record, other: Record) -> tuple[float, float]:
     """Mean KL(p || q) and Jensen-Shannon divergence of rows, nats; both arms read the same tokens and places."""
+    if "diverged" in (one.status, other.status):
+        return float("nan"), float("nan")
     log_p, log_q = (record.arrays["log_rows"].astype(np.float64) for record in (one, other))
     p, q = np.exp(log_p), np.exp(log_q)
     log_half = np.logaddexp(log_p, log_q) - np.log(2.0)

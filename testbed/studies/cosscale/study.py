@@ -6,8 +6,8 @@ train angles better (C8); it gains only with RoPE (C9); training curves (figures
 the specification (P7 to P9). The idealised heads of `attention_theory` say what the formulas can do; here members are
 trained, one arm an alpha, and softmax without CosScale and without training are read under the same alphas.
 
-Three sources: a local one (T5), whose best attention stays within a few tokens; a far one (T6), where a pointer says to
-copy from beyond the window's reach; reliability classes (T7b), where positions tell nothing. On the far source the
+Three sources: a local one (T5), on which a window of two keys is enough; a far one (T6), where a pointer says to copy
+from beyond the window's reach; reliability classes (T7b), which every kind of positions learns. On the far source the
 kernel is uniform and there is one distance, so that the best law within a window is known exactly; a windowed arm is
 said to fail only there, where the copied token stands beyond blocks x (window - 1) tokens.
 
@@ -15,16 +15,26 @@ Two blocks. In the standard block q and k have projections of their own; in the 
 they are one vector times a scale a channel, so that they point one way before anything is learnt. What holds in the
 second alone is owed to that sharing.
 
+The gate. A replicate has learnt if its excess at n = m is below 5 % of that of the best law without context; claims
+rest on replicates in which every arm compared has learnt, and an arm of which fewer than five did is *not learnt*: what
+would need it stays open (`testbed.studies.gate`). An arm that learnt the far source in one block cannot be windowed
+there, so that on it C4 can only be refuted; P8 asks the other way round, where plain softmax has learnt, and wants the
+attention in the window besides, so that an arm that was just not trained does not pass for a windowed one.
+
 What a result the other way looks like. C3: if eta_1* of trained members lay on the curve of their first weights, alpha
 would tilt random cosines and training would align nothing; if it fell with alpha, training would need the less cosine
 the larger the scale. C4: a large alpha that reads the far source puts its weight where the source is, not near.
 
-What was fixed when. Sources, arms, claims and margins were written down first; steps and learning rates were tried on
-seeds below 100. A first laptop run, seeds 100 to 107 and rates of 0.003 to 0.03, left eight claims undecided and half
-of the arms at an edge of the rates; with more seeds and rates, nothing else changed, verdicts come from seeds 200 on.
-After that run three things were mended, in its judgement alone: C4's rows are compared by the bounded Jensen-Shannon
-divergence (the KL of sharp rows is large whatever they look at), C9's RoPE and NoPE on the one source that both are
-trained on, and what was "quoted" of theorem 3.4 is our reading of it.
+What was fixed when. Earlier runs judged with seeds 100 to 107 and 200 to 211, on larger vocabularies (18 and 16
+symbols, windows of 32 tokens), alphas to 256, and rates chosen on one seed. They were seen, and left most arms far from
+their sources: what they said was about so much training. Since then there are the gate, smaller sources that can be
+learnt, three tuning seeds a rate with ties to the smaller, C4 with and without the query's own key, C3 by a mode that
+can reach 1 and by the mean, P8 against arms that learnt and with windows matched by what is measured, C8 less the first
+weights and with KeyNorm, both halves of C9, and scales to 64 in the standard block, where alpha / sqrt d = 11 is the
+paper's 128 at d = 128; its main one is 32, twice alpha_c(m), because 64 was learnt by half of the members when steps
+and sources were tried, on seeds 300 to 303. The regions of the other claims are those of before. Verdicts come from 400
+to 411. After that run the bounds of shares and entropies were cut at what is possible, which changes no verdict; four
+of twelve replicates learnt the far source at alpha = 32 and 64, one less than the gate asks, and no seeds were added.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,11 +42,13 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from testbed.methods import NoPositions
+from testbed.methods.distance_bias import LinearBiases
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.sources.recall.far_source import FarSource
 from testbed.studies.attention_theory.config import RandomKeys
-from testbed.studies.cosscale.arms import Family
+from testbed.studies.cosscale.arms import NOPE, Family
 from testbed.studies.cosscale.claims import claims
 from testbed.studies.cosscale.config import Baseline, Bounds, Budget, Reading, Role, Task, Tuning
 from testbed.studies.cosscale.grid import KeysProbe, MemberProbe, cells
@@ -52,23 +64,35 @@ ROLES: tuple[Role, ...] = ("local", "far", "content")
 class CosScaleStudy(Study):
     """Cosine attention with a large scale: do trained models align q and k, and does a window form?"""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "CosScale in trained models"
     papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
     remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     tasks: tuple[Task, ...] = Field(min_length=3, max_length=3, description="one source of each role")
-    train_length: int = Field(32, ge=8, description="m: tokens of a training sequence")
-    ratio: int = Field(4, ge=2, description="longest length read, in units of m")
-    alphas: tuple[float, ...] = Field((8, 16, 32, 64, 128, 256), min_length=2, description="scales, rising")
-    content_alphas: tuple[float, ...] = Field((8, 128), min_length=1, description="scales on the content task")
-    reaches: tuple[int, ...] = Field((2, 5), min_length=1, description="windows trained on the local task, rising")
+    train_length: int = Field(24, ge=8, le=65_536, description="m: tokens of a training sequence")
+    ratio: int = Field(4, ge=2, le=1024, description="longest length read, in units of m")
+    alphas: tuple[float, ...] = Field((4, 8, 16, 32, 64), min_length=2, description="scales, rising")
+    position_alphas: tuple[float, ...] = Field(
+        (8, 16), min_length=1, description="scales on the content task, with RoPE and with every baseline"
+    )
+    reach: int = Field(5, ge=2, le=4096, description="keys of the window of C4, trained on the far task too")
+    reaches: tuple[int, ...] = Field(
+        (1, 2, 3, 4, 5), min_length=1, description="windows trained on the local task, rising, `reach` among them"
+    )
     gau: ModelConfig = Field(
         ModelConfig(block="gau", width=32, depth=1, heads=1, key_size=128), description="the paper's own block, RoPE"
     )
     gau_alphas: tuple[float, ...] = Field((8, 32, 128), min_length=2, description="scales in it, rising")
-    baselines: tuple[Baseline, ...] = Field((), description="further methods with and without CosScale (figure 3)")
-    n_seeds: int = Field(8, ge=2, description="replicates: each has its own initial weights, training and test tokens")
+    baselines: tuple[Baseline, ...] = Field(
+        (Baseline(name="nope", methods=(NoPositions(),)), Baseline(name="alibi", methods=(LinearBiases(),))),
+        min_length=1,
+        description="other positions on the content task, with and without CosScale (C9, figure 3); one without RoPE"
+        " at least",
+    )
+    n_seeds: int = Field(
+        8, ge=2, le=10_000, description="replicates: each has its own initial weights, training and test tokens"
+    )
     first_seed: int = Field(0, ge=0, lt=500_000, description="number of the first replicate")
     model: ModelConfig = Field(ModelConfig(), description="the transformer; its methods are those of the arm")
     optimiser: OptimiserConfig = Field(
@@ -77,8 +101,8 @@ class CosScaleStudy(Study):
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="scoring during training")
     tuning: Tuning = Field(Tuning(), description="how the learning rate of each arm is chosen")
     reading: Reading = Field(Reading(), description="how attention is looked at")
-    key_lengths: tuple[int, ...] = Field((32, 1024), min_length=1, description="numbers of random keys, from m on")
-    key_rows: int = Field(200, ge=1, description="rows of random keys in each replicate")
+    key_lengths: tuple[int, ...] = Field((24, 1024), min_length=1, description="numbers of random keys, from m on")
+    key_rows: int = Field(200, ge=1, le=10_000_000, description="rows of random keys in each replicate")
     bounds: Bounds = Field(Bounds(), description="regions and regimes of the claims")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
     decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
@@ -89,7 +113,7 @@ class CosScaleStudy(Study):
         roles = [task.role for task in self.tasks]
         if sorted(roles) != sorted(ROLES):
             raise ValueError(f"tasks: given {', '.join(roles)}, need one of each role: {', '.join(ROLES)}")
-        for name in ("alphas", "content_alphas", "gau_alphas", "reaches", "key_lengths"):
+        for name in ("alphas", "position_alphas", "gau_alphas", "reaches", "key_lengths"):
             given = list(getattr(self, name))
             if given != sorted(set(given)):
                 raise ValueError(f"{name}: given {given}, must rise")
@@ -97,8 +121,16 @@ class CosScaleStudy(Study):
         for bound in ("main_alpha", "large_from", "windowed_from"):
             if getattr(b, bound) not in self.alphas:
                 raise ValueError(f"alphas: must hold bounds.{bound} = {getattr(b, bound):g}")
-        if b.main_alpha not in self.gau_alphas:
-            raise ValueError(f"gau_alphas: must hold bounds.main_alpha = {b.main_alpha:g}")
+        if b.gau_main_alpha not in self.gau_alphas:
+            raise ValueError(f"gau_alphas: must hold bounds.gau_main_alpha = {b.gau_main_alpha:g}")
+        if not set(self.position_alphas) <= set(self.alphas):
+            raise ValueError(f"position_alphas: given {self.position_alphas}, must be among alphas {self.alphas}")
+        if self.reach not in self.reaches:
+            raise ValueError(f"reaches: given {self.reaches}, must hold reach = {self.reach}")
+        if not any(one.name == NOPE for one in self.baselines):
+            raise ValueError(f"baselines: need one of the name {NOPE}, without positions: claim C9 rests on it")
+        if all(one.rotary for one in self.baselines):
+            raise ValueError("baselines: all of them have RoPE; claim C9 needs one without")
         if self.model.block != "standard" or self.gau.block != "gau":
             raise ValueError(f"gau: given block = {self.gau.block}, needs gau there and standard in model")
         if self.key_lengths[0] < self.train_length:
@@ -121,23 +153,19 @@ class CosScaleStudy(Study):
         return self
 
     @property
-    def reach(self) -> int:
-        """The widest window: the one of C4, and the one trained on the far source."""
-        return self.reaches[-1]
-
-    @property
     def head_dim(self) -> int:
         return self.model.geometry(self.train_length).head_dim
 
     @property
     def standard(self) -> Family:
         """Arms in the standard block."""
-        return Family("standard", self.head_dim, self.alphas, self.reaches)
+        return Family("standard", self.head_dim, self.alphas, self.bounds.main_alpha, self.reaches, self.reach)
 
     @property
     def gated(self) -> Family:
         """Arms in gated attention units."""
-        return Family("gau", self.gau.geometry(self.train_length).head_dim, self.gau_alphas, (self.reach,))
+        head_dim = self.gau.geometry(self.train_length).head_dim
+        return Family("gau", head_dim, self.gau_alphas, self.bounds.gau_main_alpha, (self.reach,), self.reach)
 
     @property
     def families(self) -> tuple[Family, Family]:

@@ -1,26 +1,28 @@
-"""Figures of training: excess along it with and without CosScale, what it gains where, and angles."""
+"""Figures of training: its loss and excess with and without CosScale, and what CosScale gains where."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies.cosscale.arms import NOPE, PLAIN, Family, scaled
-from testbed.studies.cosscale.claims import PREFIX
+from testbed.studies.cosscale.arms import KEY_NORM, PLAIN, Family, scaled
 from testbed.studies.cosscale.config import Role
 from testbed.studies.cosscale.drawing import (
     TITLES,
     alpha_axis,
     curve,
     cycle_look,
+    flag,
+    interval,
     interval_words,
     legend_under,
     level,
     look,
     row,
 )
-from testbed.studies.cosscale.evidence import TASKS, gains
-from testbed.studies.cosscale.results import Measured
+from testbed.studies.cosscale.evidence import TASKS, gain, gain_cases
+from testbed.studies.cosscale.results import Case, Floats, Measured
+from testbed.studies.cosscale.stated import PREFIX
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
@@ -28,122 +30,140 @@ if TYPE_CHECKING:
 
     from testbed.studies.cosscale.study import CosScaleStudy
 
+PATHS = {"training loss": "path_train_loss", "excess": "path_excess"}
+
 
 def curves_figure(study: "CosScaleStudy", data: Measured, family: Family) -> StudyFigure:
-    """Excess over the Bayes risk along training (figure 2 of the paper, without the noise of the data)."""
+    """Training loss and excess over the Bayes risk along training (figure 2 of the paper)."""
+    ends = list(dict.fromkeys((family.alphas[0], family.main, family.alphas[-1])))
+    arms = [family.plain, *(family.scaled(alpha) for alpha in ends), family.window()]
+    return _paths_figure(
+        data,
+        dict.fromkeys(TASKS, arms),
+        title=f"Figure 2: training with and without CosScale, {family.title}",
+    )
+
+
+def baselines_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
+    """The same for other positions (figure 3): each colour with CosScale and without."""
+    main = study.position_alphas[-1]
+    names = [PLAIN, *(one.name for one in study.baselines)]
+    return _paths_figure(
+        data,
+        {"content": [one for name in names for one in (name, scaled(main, name))]},
+        title="Figure 3: training of several positions with and without CosScale",
+    )
+
+
+def _paths_figure(data: Measured, arms: dict[Role, list[str]], title: str) -> StudyFigure:
+    """Every seed counts here: how fast one learns is the question, so that no gate is applied, only named."""
     import matplotlib.pyplot as plt
 
-    b = study.bounds
-    alphas = [a for a in family.alphas if a in (family.alphas[0], b.windowed_from, b.main_alpha)]
-    shown = [family.plain, *(family.scaled(alpha) for alpha in alphas), family.window()]
-    arms: dict[Role, list[str]] = {"local": shown, "far": shown}
-    if family.block == "standard":
-        ends = list(dict.fromkeys((study.content_alphas[0], study.content_alphas[-1])))
-        arms["content"] = [one for base in (PLAIN, NOPE) for one in (base, *(scaled(a, base) for a in ends))]
-    figure, axes = plt.subplots(1, len(arms), figsize=(7, 3.5))
+    panels = [(quantity, task) for quantity in PATHS for task in arms]
+    shape = (2, len(arms)) if len(arms) > 1 else (1, 2)
+    figure, axes = plt.subplots(*shape, figsize=(7, 5.4 if shape[0] > 1 else 3.6), squeeze=False)
     rows: list[dict[str, Any]] = []
-    for axis, (task, names) in zip(axes, arms.items(), strict=True):
-        rows += _paths(axis, data, task, names)
+    for axis, (quantity, task) in zip(axes.flat, panels, strict=True):
+        rows += _paths(axis, data, task, arms[task], quantity)
         axis.set_title(TITLES[task])
+        axis.set_ylabel("training loss (nats)" if quantity == "training loss" else "excess over Bayes (nats)")
+    for axis in axes[-1] if len(arms) > 1 else axes[-1][:1]:
         legend_under(axis)
-    axes[0].set_ylabel("excess over the Bayes risk (nats)")
+    if len(arms) == 1:
+        axes[0, 1].legend_ = None
     return StudyFigure(
         figure=figure,
         rows=rows,
-        title=f"Figures 2 and 3: training with and without CosScale, {family.title}",
+        title=title,
         caption=(
-            "Exact KL(P* || model) on fresh sequences of m tokens along training, equal steps for all arms, each at its"
-            " own tuned learning rate. The training loss less the Bayes risk has this mean; its curve is in the CSV."
-            f" {interval_words(data)}"
+            "Training loss of the batch (linear) and exact KL(P* || model) on fresh sequences of m tokens"
+            " (logarithmic), along training, equal steps for all arms, each at its own tuned learning rate. Bands: 95%"
+            f" bootstrap intervals (BCa) over all {len(data.seeds)} seeds, learnt or not; *not learnt*: fewer than"
+            " five seeds passed the gate in the end."
         ),
         claims=(f"{PREFIX}curves",),
     )
 
 
-def baselines_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
-    """Excess along training of further methods, with CosScale (left) and without it (right)."""
-    import matplotlib.pyplot as plt
-
-    main = study.bounds.main_alpha
-    names = [PLAIN, *(one.name for one in study.baselines)]
-    figure, axes = plt.subplots(1, 2, figsize=(7, 3.3), sharey=True)
-    rows = _paths(axes[0], data, "local", [scaled(main, name) for name in names])
-    rows += _paths(axes[1], data, "local", names)
-    for axis, title in zip(axes, (f"with CosScale, $\\alpha$ = {main:g}", "without"), strict=True):
-        axis.set_title(title)
-        legend_under(axis)
-    axes[0].set_ylabel("excess over the Bayes risk (nats)")
-    return StudyFigure(
-        figure=figure,
-        rows=rows,
-        title="Figure 3: further methods with and without CosScale",
-        caption=f"Exact KL(P* || model) along training on the local source. {interval_words(data)}",
-        claims=(f"{PREFIX}curves",),
-    )
-
-
-def _paths(axis: "Axes", data: Measured, task: Role, arms: Sequence[str]) -> list[dict[str, Any]]:
+def _paths(axis: "Axes", data: Measured, task: Role, arms: Sequence[str], quantity: str) -> list[dict[str, Any]]:
     """One curve an arm, with its band."""
     rows: list[dict[str, Any]] = []
     for place, arm in enumerate(arms):
-        records = data.records[task, arm]
+        records = [one for one in data.records[task, arm] if one.status == "done"]
+        if not records:
+            continue
         steps = records[0].arrays["path_step"]
-        values = np.stack([one.arrays["path_excess"] for one in records])
-        losses = np.stack([one.arrays["path_train_loss"] for one in records])
-        found = np.array([data.interval(column) for column in values.T])
-        style = cycle_look(place)
-        axis.plot(steps, found[:, 0], label=_label(arm), **style)
-        axis.fill_between(steps, found[:, 1], found[:, 2], color=style["color"], alpha=0.15, linewidth=0)
-        for at, step in enumerate(steps):
-            labels = {"task": task, "arm": arm, "step": int(step)}
-            rows.append(row(data, values[:, at], quantity="excess", **labels))
-            rows.append(row(data, losses[:, at], quantity="training loss", **labels))
+        values = np.stack([one.arrays[PATHS[quantity]] for one in records])
+        found = np.array([interval(column) for column in values.T])
+        looks = cycle_look(place)
+        axis.plot(steps, found[:, 0], label=_label(arm) + flag(data, (task, arm)), **looks)
+        axis.fill_between(steps, found[:, 1], found[:, 2], color=looks["color"], alpha=0.15, linewidth=0)
+        rows += [
+            {
+                "task": task,
+                "arm": arm,
+                "step": int(step),
+                "quantity": quantity,
+                "mean": found[at, 0],
+                "lower": found[at, 1],
+                "upper": found[at, 2],
+                "seeds": len(records),
+                "learnt": int(data.learnt((task, arm)).sum()),
+            }
+            for at, step in enumerate(steps)
+        ]
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log")
+    if quantity == "excess":
+        axis.set_yscale("log")
     axis.set_xlabel("optimiser steps")
     return rows
 
 
 def _label(arm: str) -> str:
-    return arm.removeprefix("gau-").replace("nope-cosscale-", "nope, $\\alpha$=").replace("cosscale-", "$\\alpha$=")
+    name = arm.removeprefix("gau-")
+    base, _, alpha = name.rpartition("cosscale-")
+    return f"{base.replace('-', ', ')}$\\alpha$={alpha}" if alpha != name else name
 
 
 def gains_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
-    """What CosScale gains at m and at the longest length, and how far attended keys stand out in angle."""
+    """What CosScale gains at the longest length, by positions and by source, and what training adds to angles."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(7, 3.3))
+    figure, axes = plt.subplots(1, 3, figsize=(7, 3.5))
     rows: list[dict[str, Any]] = []
-    bases = ((PLAIN, "RoPE"), (NOPE, "NoPE"))
-    for axis, name, title in ((axes[0], "excess", "gain at m"), (axes[1], "excess_long", f"gain at {study.ratio} m")):
-        for base, position in bases:
-            of_base = gains(study, data, base, name)
-            for task in dict.fromkeys(task for task, _ in of_base):
-                alphas = [alpha for one, alpha in of_base if one == task]
-                values = [of_base[task, alpha] for alpha in alphas]
-                style = look("nope" if base == NOPE else task)
-                curve(axis, data, alphas, values, f"{task}, {position}", **style)
-                rows += [
-                    row(data, v, quantity=f"gain in {name}", task=task, position=position, alpha=a)
-                    for a, v in zip(alphas, values, strict=True)
-                ]
-        axis.axhline(0, color="0.4", linewidth=0.8, linestyle="-", marker="")
-        axis.set_yscale("symlog", linthresh=0.05)
-        axis.set_yticks([-1, -0.1, 0, 0.1, 1], ["-1", "-0.1", "0", "0.1", "1"])
-        axis.set_title(title)
-    axes[0].set_ylabel("nats")
+    bases = [PLAIN, *(one.name for one in study.baselines)]
+    for place, base in enumerate(bases):
+        rows += _gains(axes[0], data, "content", base, study.position_alphas, cycle_look(place), 0.06 * (place - 1))
     for task in TASKS:
-        values = [data.at(task, scaled(alpha), "contrast") for alpha in study.alphas]
-        plain = data.at(task, PLAIN, "contrast")
-        curve(axes[2], data, study.alphas, values, task, **look(task))
-        level(axes[2], data, plain, f"plain, {task}", **{**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8})
+        rows += _gains(axes[1], data, task, PLAIN, study.alphas, look(task), 0.08 if task == "far" else -0.08)
+    for axis, alphas, title in (
+        (axes[0], study.position_alphas, f"gain at {study.ratio} m, T7b"),
+        (axes[1], study.alphas, f"gain at {study.ratio} m, RoPE"),
+    ):
+        axis.axhline(0, color="0.4", linewidth=0.8, linestyle="-", marker="")
+        axis.set_title(title)
+        alpha_axis(axis, alphas)
+    axes[0].set_ylabel("excess without less with CosScale (nats)")
+    axes[0].set_xlim(study.position_alphas[0] / 1.5, study.position_alphas[-1] * 1.5)
+    for task in TASKS:
+        cases: list[Case] = [(task, scaled(alpha)) for alpha in study.alphas]
+        values = [_trained_contrast(data, case) for case in cases]
+        curve(axes[2], data, study.alphas, cases, values, task, **look(task))
+        for arm, dashes in ((PLAIN, (0, (2, 2))), (KEY_NORM, (0, (6, 2)))):
+            case: Case = (task, arm)
+            number = _trained_contrast(data, case)
+            level(
+                axes[2], data, case, number, f"{arm}, {task}", **{**look(task), "linestyle": dashes, "linewidth": 0.9}
+            )
+            rows.append(row(data, case, number, quantity="trained contrast"))
         rows += [
-            row(data, v, quantity="contrast", task=task, alpha=a) for a, v in zip(study.alphas, values, strict=True)
+            row(data, case, one, quantity="trained contrast", alpha=alpha)
+            for case, one, alpha in zip(cases, values, study.alphas, strict=True)
         ]
-        rows.append(row(data, plain, quantity="contrast", task=task, arm=PLAIN))
-    axes[2].set_title("angular contrast")
+    axes[2].set_title("contrast added by training")
+    axes[2].set_ylabel("cosine")
+    alpha_axis(axes[2], study.alphas)
     for axis in axes:
-        alpha_axis(axis, study.alphas)
         axis.tick_params(axis="x", labelsize=6)
         legend_under(axis)
     return StudyFigure(
@@ -151,9 +171,49 @@ def gains_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
         rows=rows,
         title="Where CosScale gains, and what angles it trains",
         caption=(
-            "Left and middle: excess of the arm without CosScale less that with it, at equal steps, at m and at the"
-            " longest length (linear within 0.05 nats, logarithmic beyond). Right: attended mean cosine less that of"
-            f" all visible pairs, after RoPE, without the diagonal; horizontal: plain softmax. {interval_words(data)}"
+            f"Left: what CosScale gains at {study.ratio} m on the source that all positions learn; middle: with RoPE on"
+            " the others. A gain rests on the replicates in which both arms learnt. Right: attended mean cosine less"
+            " that of all visible pairs, after RoPE, without the diagonal, less the same of the first weights;"
+            f" horizontal: plain softmax and KeyNorm. {interval_words(data)}"
         ),
-        claims=tuple(f"{PREFIX}{name}" for name in ("c8_angles", "c9_rope_only", "p9_small")),
+        claims=tuple(
+            f"{PREFIX}{name}" for name in ("c8_angles", "c8_key_norm", "c9_transfers", "c9_rope_only", "p9_small")
+        ),
     )
+
+
+def _trained_contrast(data: Measured, case: Case) -> Floats:
+    return data.at(*case, "contrast") - data.at(*case, "untrained-contrast")
+
+
+def _gains(
+    axis: "Axes",
+    data: Measured,
+    task: Role,
+    base: str,
+    alphas: Sequence[float],
+    looks: dict[str, Any],
+    beside: float,
+) -> list[dict[str, Any]]:
+    """One curve with its bars, hollow where fewer than five replicates learnt both arms; octaves `beside` its alpha."""
+    found, hollow, rows = [], [], []
+    for alpha in alphas:
+        cases, values = gain_cases(base, task, alpha), gain(data, base, task, alpha)
+        both = data.learnt(*cases)
+        known = data.usable(*cases)
+        kept = values[both] if known else values[np.isfinite(values)]
+        found.append(interval(kept) if len(kept) else (np.nan,) * 3)
+        hollow.append(not known)
+        quantity = {"quantity": "gain at the longest length", "task": task, "arm": scaled(alpha, base), "alpha": alpha}
+        rows.append(
+            quantity
+            | dict(zip(("mean", "lower", "upper"), found[-1], strict=True))
+            | {"seeds": len(kept), "learnt": int(both.sum())}
+        )
+    middle, low, high = np.array(found).T
+    name = ("rope" if base == PLAIN else base) if task == "content" else task
+    x = np.asarray(alphas) * 2.0**beside
+    axis.errorbar(x, middle, yerr=[middle - low, high - middle], capsize=1.2, elinewidth=0.7, label=name, **looks)
+    kept_looks = {key: looks[key] for key in ("color", "marker", "markersize") if key in looks}
+    axis.plot(x[hollow], middle[hollow], linestyle="none", markerfacecolor="white", zorder=5, **kept_looks)
+    return rows

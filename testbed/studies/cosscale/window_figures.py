@@ -5,21 +5,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.cosscale.arms import Family
-from testbed.studies.cosscale.claims import PREFIX
 from testbed.studies.cosscale.config import Role
 from testbed.studies.cosscale.drawing import (
     TITLES,
     alpha_axis,
     curve,
     cycle_look,
+    flag,
+    interval,
     interval_words,
     legend_under,
     level,
     look,
     row,
 )
-from testbed.studies.cosscale.evidence import TASKS, matched_reach
-from testbed.studies.cosscale.results import Measured, aligned_within
+from testbed.studies.cosscale.evidence import MATCHES, TASKS
+from testbed.studies.cosscale.results import Case, Measured, aligned_within
+from testbed.studies.cosscale.stated import PREFIX
 from testbed.studies.study import StudyFigure
 from testbed.theory import aligned_weights, effective_window
 
@@ -29,54 +31,70 @@ if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
 
 
-WINDOWS = {"standard": ("c4_window", "p7_aligned", "p9_sharp"), "gau": ("c4_gau", "c4_born")}
+WINDOWS = {
+    "standard": ("c4_window", "c4_others", "p7_aligned", "p9_sharp"),
+    "gau": ("c4_gau", "c4_gau_others", "c4_born", "c4_born_others"),
+}
 MATCHED = {"standard": ("c4_alike", "p8_local", "p8_far"), "gau": ("p8_gau",)}
+MATCH_TITLES = {"mass_width": "w$_{90}$ (tokens)", "effective_keys": "keys in effect, e$^H$"}
 
 
 def window_figure(study: "CosScaleStudy", data: Measured, family: Family) -> StudyFigure:
-    """Mass near, keys in effect, and mass by distance, against aligned q and k under RoPE."""
+    """Mass near with and without the query's own key, and mass by distance, against aligned q and k under RoPE."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 2, figsize=(7, 5))
+    figure, axes = plt.subplots(2, 2, figsize=(7, 5.6))
     m, d, alphas = study.train_length, family.head_dim, family.alphas
-    rows: list[dict[str, Any]] = []
-    near = [aligned_within(alpha, m, d, study.reach) for alpha in alphas]
-    aligned = [aligned_weights(alpha, m, d, query=m - 1) for alpha in alphas]
-    keys = [float(np.exp(-np.sum(w * np.log(np.maximum(w, 1e-300))))) for w in aligned]
-    rows += [{"quantity": "w_eff", "arm": "aligned", "alpha": a, "mean": effective_window(a, m, d)} for a in alphas]
-    for axis, name, theory, label in (
-        (axes[0, 0], "within", near, f"attention on the {study.reach} nearest keys"),
-        (axes[0, 1], "effective_keys", keys, "keys in effect, e$^H$"),
+    rows: list[dict[str, Any]] = [
+        {"quantity": "w_eff", "arm": "aligned", "alpha": a, "mean": effective_window(a, m, d)} for a in alphas
+    ]
+    aligned = [aligned_within(alpha, m, d, study.reach) for alpha in alphas]
+    for axis, name, title in (
+        (axes[0, 0], "within", f"attention on the {study.reach} nearest keys"),
+        (axes[0, 1], "others", "the same, without the query's own key"),
     ):
-        axis.plot(alphas, theory, label="aligned q and k", **look("theory"))
-        rows += [
-            {"quantity": name, "arm": "aligned", "alpha": a, "mean": t} for a, t in zip(alphas, theory, strict=True)
-        ]
+        if name == "within":
+            axis.plot(alphas, aligned, label="aligned q and k", **look("theory"))
+            rows += [
+                {"quantity": name, "arm": "aligned", "alpha": a, "mean": t}
+                for a, t in zip(alphas, aligned, strict=True)
+            ]
         for task in TASKS:
-            values = [data.at(task, family.scaled(alpha), name) for alpha in alphas]
-            curve(axis, data, alphas, values, TITLES[task], **look(task))
-            plain = data.at(task, family.plain, name)
-            level(axis, data, plain, f"plain, {task}", **{**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8})
-            rows += [row(data, v, quantity=name, task=task, alpha=a) for a, v in zip(alphas, values, strict=True)]
-            rows.append(row(data, plain, quantity=name, task=task, arm=family.plain))
+            cases: list[Case] = [(task, family.scaled(alpha)) for alpha in alphas]
+            curve(axis, data, [a * 0.97 for a in alphas], cases, name, task, **look(task))
+            first: list[Case] = [(task, family.plain)] * len(alphas)
+            untrained = [data.at(task, family.plain, f"untrained-{name}-{a:g}") for a in alphas]
+            looks = {**look(task), "linestyle": (0, (1, 2)), "marker": "x", "linewidth": 0.8}
+            curve(
+                axis, data, [a * 1.06 for a in alphas], first, untrained, f"{task}, first weights", gated=False, **looks
+            )
+            plain: Case = (task, family.plain)
+            level(
+                axis, data, plain, name, f"plain, {task}", **{**look(task), "linestyle": (0, (4, 3)), "linewidth": 0.8}
+            )
+            rows += [row(data, case, name, quantity=name, alpha=a) for case, a in zip(cases, alphas, strict=True)]
+            rows += [
+                row(data, plain, one, gated=False, quantity=f"{name}, first weights", alpha=a)
+                for one, a in zip(untrained, alphas, strict=True)
+            ]
+            rows.append(row(data, plain, name, quantity=name))
         alpha_axis(axis, alphas)
-        axis.set_title(label)
-    axes[0, 0].set_ylim(0, 1.05)
-    axes[0, 1].set_yscale("log", base=2)
-    axes[0, 1].set_ylim(bottom=1)
+        axis.set_title(title)
+        axis.set_ylim(0, 1.05)
     for axis, task in zip(axes[1], TASKS, strict=True):
         rows += _profiles(axis, study, data, family, task)
-    axes[0, 1].legend(loc="best")
-    axes[1, 1].legend(loc="best")
+        axis.legend(loc="best", fontsize=6)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=6)
     return StudyFigure(
         figure=figure,
         rows=rows,
         title=f"How near attention stays, {family.title}",
         caption=(
-            f"Queries of the second half of windows of {m} positions. Top: by alpha, beside aligned q and k under RoPE"
-            " (dotted; in the CSV also w_eff, the sum of e^(-alpha (1 - g)) over distances) and the arm without"
-            " CosScale (horizontal). Bottom: attention by distance, bands from the least to the largest seed;"
-            f" dotted: aligned q and k at the main alpha. In the top row: {interval_words(data)}"
+            f"Queries of the second half of windows of {m} positions. Top: attention on the {study.reach} nearest keys"
+            " by alpha, left with the query's own key, right the share of what is not on that key; crosses: the first"
+            " weights under alpha cos; dotted: aligned q and k under RoPE (in the CSV also w_eff, the sum of"
+            " e^(-alpha (1 - g)) over distances); horizontal: the arm without CosScale. Bottom: attention by distance;"
+            f" dotted: aligned q and k at the main alpha. {interval_words(data)}"
         ),
         claims=tuple(f"{PREFIX}{name}" for name in WINDOWS[family.block]),
     )
@@ -84,26 +102,37 @@ def window_figure(study: "CosScaleStudy", data: Measured, family: Family) -> Stu
 
 def _profiles(axis: "Axes", study: "CosScaleStudy", data: Measured, family: Family, task: Role) -> list[dict[str, Any]]:
     """Mean attention by distance of four arms."""
-    b, m = study.bounds, study.train_length
-    shown = [family.plain, family.scaled(family.alphas[0]), family.scaled(b.main_alpha), family.window()]
+    m = study.train_length
+    shown = [family.plain, family.scaled(family.alphas[0]), family.scaled(), family.window()]
     rows: list[dict[str, Any]] = []
     distances = np.arange(m)
     for place, arm in zip((2, 0, 1, 3), shown, strict=True):
-        profile = np.stack([one.arrays["by_distance"].mean(axis=(0, 1)) for one in data.records[task, arm]])
-        style = {**cycle_look(place), "markersize": 2.5}
-        middle = profile.mean(axis=0)
-        axis.plot(distances, middle, label=arm.removeprefix("gau-").replace("cosscale-", "$\\alpha$ = "), **style)
-        axis.fill_between(
-            distances, profile.min(axis=0), profile.max(axis=0), color=style["color"], alpha=0.12, linewidth=0
-        )
+        kept = [one for one, keep in zip(data.records[task, arm], data.shown((task, arm)), strict=True) if keep]
+        if not kept:
+            continue
+        profile = np.stack([one.arrays["by_distance"].mean(axis=(0, 1)) for one in kept])
+        looks = {**cycle_look(place), "markersize": 2.5}
+        found = np.array([interval(column) for column in profile.T])
+        name = arm.removeprefix("gau-").replace("cosscale-", "$\\alpha$ = ") + flag(data, (task, arm))
+        axis.plot(distances, found[:, 0], label=name, **looks)
+        axis.fill_between(distances, found[:, 1], found[:, 2], color=looks["color"], alpha=0.15, linewidth=0)
         rows += [
-            row(data, column, quantity="by distance", task=task, arm=arm, distance=at)
-            for at, column in enumerate(profile.T)
+            {
+                "task": task,
+                "arm": arm,
+                "quantity": "by distance",
+                "distance": at,
+                "mean": found[at, 0],
+                "lower": found[at, 1],
+                "upper": found[at, 2],
+                "seeds": len(kept),
+            }
+            for at in range(m)
         ]
-    aligned = aligned_weights(b.main_alpha, m, family.head_dim, query=m - 1)[::-1]
-    axis.plot(distances, aligned, label=f"aligned, {b.main_alpha:g}", **{**look("theory"), "linewidth": 0.9})
-    axis.set_xlim(-0.5, min(m, 24) - 0.5)
-    axis.set_ylim(0, 1)
+    aligned = aligned_weights(family.main, m, family.head_dim, query=m - 1)[::-1]
+    axis.plot(distances, aligned, label=f"aligned, {family.main:g}", **{**look("theory"), "linewidth": 0.9})
+    axis.set_xlim(-0.5, min(m, 16) - 0.5)
+    axis.set_ylim(0, 1.02)
     axis.set_xlabel("distance (tokens)")
     axis.set_ylabel("attention")
     axis.set_title(TITLES[task])
@@ -111,54 +140,92 @@ def _profiles(axis: "Axes", study: "CosScaleStudy", data: Measured, family: Fami
 
 
 def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> StudyFigure:
-    """CosScale against windowed attention: divergence of rows, and excess."""
+    """Excess of CosScale and of windows against their measured w_90 and e^H, divergence of rows, and the far source."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(7, 3.3))
+    figure, axes = plt.subplots(2, 2, figsize=(7, 6.2))
     alphas = family.alphas
     rows: list[dict[str, Any]] = []
-    for task in TASKS:
-        values = [data.at(task, family.scaled(alpha), "row_js") for alpha in alphas]
-        curve(axes[0], data, alphas, values, task, **look(task))
-        plain = data.at(task, family.plain, "row_js")
-        level(axes[0], data, plain, f"plain, {task}", **{**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8})
-        for name in ("row_kl", "row_js", "excess"):
-            arms = {family.plain: None, family.window(): None} | {family.scaled(alpha): alpha for alpha in alphas}
-            rows += [
-                row(data, data.at(task, arm, name), quantity=name, task=task, arm=arm, alpha="" if a is None else a)
-                for arm, a in arms.items()
-            ]
-    axes[0].set_yscale("log")
-    axes[0].set_title(f"rows: from window-{study.reach}")
-    axes[0].set_ylabel("nats")
-    for axis, task in zip(axes[1:], TASKS, strict=True):
-        curve(axis, data, alphas, [data.at(task, family.scaled(a), "excess") for a in alphas], "CosScale", **look(task))
-        reaches = family.reaches if task == "local" else family.reaches[-1:]
-        level(axis, data, data.at(task, family.plain, "excess"), "plain", **{**cycle_look(2), "linewidth": 0.9})
-        for place, reach in zip((3, 4, 5), reaches, strict=False):
-            excess = data.at(task, family.window(reach), "excess")
-            level(axis, data, excess, f"window-{reach}", **{**cycle_look(place), "linewidth": 0.9})
-            rows.append(row(data, excess, quantity="excess", task=task, arm=family.window(reach)))
-        axis.set_title(f"excess, {task}")
-    floor = float(data.at("far", family.plain, "floor").mean())
-    axes[2].axhline(floor, color="0.4", linewidth=0.8, linestyle="-", marker="", label="best in the window")
-    rows.append({"quantity": "floor", "task": "far", "mean": floor})
-    for axis in axes:
-        alpha_axis(axis, alphas)
-        axis.tick_params(axis="x", labelsize=6)
+    scaled: list[Case] = [("local", family.scaled(alpha)) for alpha in alphas]
+    windows: list[Case] = [("local", family.window(reach)) for reach in family.reaches]
+    for axis, by in zip(axes[0], MATCHES, strict=True):
+        labels: list[tuple[list[float], list[float], list[str], bool]] = []
+        for cases, names, label, place in (
+            (scaled, [f"{a:g}" for a in alphas], "CosScale, by $\\alpha$", 0),
+            (windows, [str(reach) for reach in family.reaches], "windows, by keys", 1),
+        ):
+            x = [data.average(*case, by) for case in cases]
+            curve(axis, data, x, cases, "excess", label, **{**cycle_look(place), "linestyle": "none"})
+            heights = [data.average(*case, "excess") for case in cases]
+            labels.append((x, heights, names, place == 1))
+        axis.margins(x=0.15)
+        for x, heights, names, left in labels:
+            _name_points(axis, x, heights, names, left)
+        axis.set_xlabel(MATCH_TITLES[by])
+        axis.set_ylabel("excess, local (nats)")
+        axis.set_yscale("log")
         legend_under(axis)
-    for axis in axes[1:]:
-        axis.set_ylim(bottom=0)
-    matched = ", ".join(f"{alpha:g}: {matched_reach(study, alpha, family)}" for alpha in alphas)
+    for case in [*scaled, *windows, ("local", family.plain)]:
+        rows += [row(data, case, name, quantity=name) for name in (*MATCHES, "row_kl", "row_js", "excess")]
+    for task in TASKS:
+        cases = [(task, family.scaled(alpha)) for alpha in alphas]
+        curve(axes[1, 0], data, alphas, cases, "row_js", task, **look(task))
+        dashed = {**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8}
+        level(axes[1, 0], data, (task, family.plain), "row_js", f"plain, {task}", **dashed)
+    axes[1, 0].set_title(f"rows: from {family.window()}")
+    axes[1, 0].set_ylabel("divergence (nats)")
+    far: list[Case] = [("far", family.scaled(alpha)) for alpha in alphas]
+    axis = axes[1, 1]
+    curve(axis, data, alphas, far, "excess", "CosScale", **look("far"))
+    level(axis, data, ("far", family.plain), "excess", "plain", **{**cycle_look(2), "linewidth": 0.9})
+    level(
+        axis, data, ("far", family.window()), "excess", f"window-{study.reach}", **{**cycle_look(3), "linewidth": 0.9}
+    )
+    floor = data.average("far", family.plain, "floor")
+    axis.axhline(floor, color="0.4", linewidth=0.8, linestyle="-", marker="", label="best in the window")
+    rows.append({"quantity": "floor", "task": "far", "mean": floor})
+    rows += [row(data, case, "excess", quantity="excess") for case in far]
+    rows += [row(data, ("far", arm), "excess", quantity="excess") for arm in (family.plain, family.window())]
+    axis.set_title("excess, far source")
+    axis.set_ylabel("excess (nats)")
+    axis.set_ylim(bottom=0)
+    for one in axes[1]:
+        alpha_axis(one, alphas)
+        legend_under(one)
     return StudyFigure(
         figure=figure,
         rows=rows,
         title=f"CosScale against windowed attention, {family.title}",
         caption=(
-            f"Left: mean Jensen-Shannon divergence of each arm's rows from those of the model trained with a window of"
-            f" {study.reach} keys, on the same sequences, queries and seeds (in the CSV KL beside it). Others:"
-            " exact excess over the Bayes risk at n = m; on the far source the grey line is that of the best law within"
-            f" the window. Windows matched by w_eff of aligned keys, alpha: keys, {matched}. {interval_words(data)}"
+            "Top: exact excess over the Bayes risk on the local source against what each arm's attention measures, the"
+            " width that holds 90% and e^H: arms with CosScale beside windows of so many keys; they are matched to the"
+            " nearest. Bottom left: mean Jensen-Shannon divergence of each arm's rows from those of the model trained"
+            f" with a window of {study.reach} keys, on the same sequences, queries and seeds (in the CSV KL beside it)."
+            " Bottom right: excess on the far source at n = m; grey: the best law within the window. An arm that has"
+            f" not learnt the far source stands there with all its seeds. {interval_words(data)}"
         ),
         claims=tuple(f"{PREFIX}{name}" for name in MATCHED[family.block]),
     )
+
+
+def _name_points(axis: "Axes", x: list[float], y: list[float], names: list[str], left: bool) -> None:
+    """One label for points that lie together, so that no label hides another; linear x, logarithmic y."""
+    low, high = axis.get_xlim()
+    groups: list[list[int]] = []
+    for at in range(len(x)):
+        near = (one for one in groups if abs(x[one[0]] - x[at]) < (high - low) / 10 and 0.4 < y[one[0]] / y[at] < 2.5)
+        together = next(near, None)
+        if together is None:
+            groups.append([at])
+        else:
+            together.append(at)
+    for one in groups:
+        beside = (min if left else max)(x[at] for at in one)
+        axis.annotate(
+            ", ".join(names[at] for at in one),
+            (beside, max(y[at] for at in one)),
+            xytext=(-6 if left else 6, 3),
+            textcoords="offset points",
+            fontsize=6,
+            ha="right" if left else "left",
+        )
