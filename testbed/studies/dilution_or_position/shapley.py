@@ -6,10 +6,10 @@ With v(S) the excess where the factors in S stand as at length n, the others as 
     Shapley values  phi_D = a + I / 2,  phi_P = b + I / 2;    phi_D + phi_P = v(DP) - v(),  phi_D - phi_P = a - b
 
 Shapley (1953): a factor's mean contribution over both orders in which the two can be added. The interaction is shared
-evenly; where it is larger than the smaller of a and b, an uneven share would leave that factor little or much, and
-shares say nothing. The rule takes a and b, what each factor does alone: the effects averaged over the other factor's
-levels, also called main effects, are the Shapley values, which hold half of I already. (Which of the two is larger
-depends on the split only if |a - b| <= |I|.)
+evenly; where it is larger than what the lesser factor does, an uneven share would leave that factor little or much, and
+shares say nothing. What a factor does is read both ways, alone (a, b) and averaged over the other's levels (its main
+effect, which is the Shapley value), and the rule takes the least of the four: either reading can leave a verdict open.
+(Which of the two is larger depends on the split only if |a - b| <= |I|.)
 """
 
 from dataclasses import dataclass
@@ -65,6 +65,10 @@ class Effects:
         return self.both - self.base
 
     def is_ambiguous(self, margin: float) -> bool:
-        """Whether the mean |I| exceeds the smaller of |a| and |b| in the mean, and the smallest effect of interest."""
-        smaller = min(abs(float(self.dilution_alone.mean())), abs(float(self.position_alone.mean())))
-        return bool(abs(float(self.interaction.mean())) > max(smaller, margin))
+        """Whether the mean |I| exceeds the least of |a|, |b|, |phi_D|, |phi_P| in the mean, and the margin.
+
+        margin   smallest effect of interest, nats
+        """
+        effects = (self.dilution_alone, self.position_alone, self.dilution, self.position)
+        least = min(abs(float(effect.mean())) for effect in effects)
+        return bool(abs(float(self.interaction.mean())) > max(least, margin))
