@@ -9,11 +9,18 @@ from testbed.maxent.constraint import Floats
 def divergence(p: Floats, q: Floats) -> float:
     """KL(p || q) = sum p ln (p / q), nats; infinite where q is zero and p is not.
 
+    Raises ConfigError for different shapes, and for entries that are negative or not finite: a law with a hole in it
+    would otherwise look as if it lost nothing there.
+
     >>> float(round(divergence(np.array([1.0, 0.0]), np.array([0.5, 0.5])), 6))
     0.693147
     """
     if p.shape != q.shape:
         raise ConfigError(f"p, q: given the shapes {p.shape} and {q.shape}, must be equal")
+    for name, law in (("p", p), ("q", q)):
+        if not (np.isfinite(law).all() and law.min(initial=0.0) >= 0):
+            worst = law[~np.isfinite(law)][0] if not np.isfinite(law).all() else law.min()
+            raise ConfigError(f"{name}: has the entry {worst:g}; entries must be finite and not negative")
     some = p > 0
     with np.errstate(divide="ignore"):
         return float(np.sum(p[some] * (np.log(p[some]) - np.log(q[some]))))

@@ -18,6 +18,7 @@ from testbed.maxent import (
     Scheme,
     Symmetrised,
     Windows,
+    divergence,
     fit_conditional,
     marginal_of,
     solve_with_policy,
@@ -191,3 +192,10 @@ def test_boxes_of_tables_of_different_sizes():
     boxes = [np.full(one.table.shape, 0.01) for one in given_set.constraints]
     expected = given_set.solve("soft", box=0.01).probabilities
     np.testing.assert_allclose(given_set.solve("soft", box=boxes).probabilities, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("p", "q"), [([0.5, np.nan], [0.5, 0.5]), ([0.5, 0.5], [np.inf, 0.5]), ([1.5, -0.5], [1, 0])])
+def test_divergences_refuse_what_is_no_law(p, q):
+    """A nan is neither above zero nor counted: it would pass for a law that loses nothing there."""
+    with pytest.raises(ConfigError, match="must be finite and not negative"):
+        divergence(np.array(p), np.array(q, dtype=np.float64))

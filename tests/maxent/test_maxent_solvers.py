@@ -22,7 +22,7 @@ from maxent_laws import (
 )
 
 from testbed.core import ConfigError
-from testbed.maxent import Constraint, ConstraintSet, marginal_of
+from testbed.maxent import Constraint, ConstraintSet, marginal_of, token_divergences
 from testbed.maxent.closed_form import closed_form_entropy
 
 CHAIN = [(0, 1), (1, 2), (2, 3)]
@@ -99,7 +99,7 @@ def test_every_solver_finds_the_law_of_the_slow_twin(p, data):
 @given(laws(), st.data())
 @settings(max_examples=40)
 def test_identities(p, data):
-    """KL(p || q*) = H(q*) - H(p); Pythagoras for any law of the family; nested sets; the law refitted."""
+    """KL(p || q*) = H(q*) - H(p); Pythagoras for any law of the family; nested sets; a refit; the chain rule."""
     cliques = data.draw(cliques_of(p.ndim))
     given_set = constraints_of(p, cliques)
     q = given_set.solve().probabilities
@@ -120,6 +120,10 @@ def test_identities(p, data):
 
     again = constraints_of(q, cliques).solve().probabilities
     np.testing.assert_allclose(again, q, atol=1e-9)
+
+    by_token = token_divergences(p, q)
+    assert by_token.sum() == pytest.approx(divergence(p, q), abs=1e-8)
+    assert by_token.min() > -1e-9
 
 
 @given(laws(), st.data(), st.permutations([0, 1, 2]))

@@ -91,8 +91,10 @@ def notes(study: "MepExtension", data: Data) -> tuple[str, ...]:
         _take_home(study, data),
         f"{study.replicates} draws of every random law; parities and copies are the same in all of them.",
         _crossing_note(data),
-        "Not judged here: tables of a trained model, seconds and memory. Rank and tables stand for C8's cost; what has"
-        " no closed form also costs V^(2T) numbers laid out, or V^w for a band of width w.",
+        "Judged elsewhere: tables of a trained model (mep_against_transformer), seconds and memory (mep_cost). Rank and"
+        " tables stand for C8's cost here; what has no closed form also costs V^(2T) numbers laid out, or V^w"
+        " for a band"
+        " of width w.",
         "The table of section 4 of the specification rests on one draw; the figure's means are over fresh ones.",
     )
 

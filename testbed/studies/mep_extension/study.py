@@ -4,8 +4,8 @@ Claims of Cukier 2024 (2408.10277, known from its abstract alone, so that every 
 2T (C1) beyond truncation (C2), with three groups of non-contiguous tokens (C3, C4); GMEP by all pairs (C5 to C7);
 SMEP (C13, C14); all linear in T (C8); the autoregressive property kept (C12). Beside them stand what a derivation says
 of exact tables, estimation from counts (C18), the growth with n (C19), and where smaller sets or smoothed back-off
-beat the window. Nothing is trained: tables are exact marginals or counts. Tables of a trained model are left to a study
-that trains; so are seconds and memory (the counts of tables and equations behind them stand here).
+beat the window. Nothing is trained: tables are exact marginals or counts. Tables of a trained model are judged in the
+study `mep_against_transformer`, seconds and memory in `mep_cost`.
 
 What was fixed when. Sources, schemes, claims, regions and margins come from the specification; code was tried on
 replicates below number 100, and the verdicts at laptop scale and above come from replicates drawn for them. Changed

@@ -96,9 +96,26 @@ def notes(study: "Multipliers", data: Data) -> tuple[str, ...]:
         by_law = ["/".join(f"{value:.0f}" for value in np.median(arm[:, i], axis=0)) for i in range(arm.shape[1])]
         sweeps.append(f"{one.label}: {', '.join(by_law)}")
     return (
+        _take_home(study, data),
         f"{study.replicates} streams of random numbers, each with a law of its own at every size and concentration and"
         " on the boundary.",
         f"On the boundary, {'; '.join(said)}. A law that meets its targets within the tolerance has then been found,"
         " with multipliers that would grow on at a smaller tolerance.",
         f"Median iterations of {'/'.join(SOLVERS)}, by concentration from most to least even: {'; '.join(sweeps)}.",
+    )
+
+
+def _take_home(study: "Multipliers", data: Data) -> str:
+    converged, infeasible = OUTCOMES.index("converged"), OUTCOMES.index("infeasible")
+    inside = np.concatenate([data.arms[one.label]["outcome"].ravel() for one in study.interior])
+    slacks, outcome = np.array(study.edge.slacks), data.arms["edge"]["outcome"]
+    fitting = outcome[:, slacks == 0, SOLVERS.index("ipf")]
+    beyond = outcome[:, slacks < 0]
+    return (
+        f"The multipliers are found where the targets lie inside what laws can have"
+        f" ({np.mean(inside == converged):.0%} of"
+        f" solver runs), by proportional fitting in {np.mean(fitting == converged):.0%} of cases on its boundary, where"
+        " they are infinite, and not beyond it, where positive tables that agree are no law's"
+        f" ({np.mean(beyond == infeasible):.0%} of runs say so): convergence is a matter of the targets, not"
+        f" of patience."
     )

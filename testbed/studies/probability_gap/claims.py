@@ -19,6 +19,8 @@ PREDICTED, REVERSED = "as predicted", "reversed"
 PREDICTED_TO_FAIL = {
     "learner_entropy",
     "learner_gap",
+    "trained_entropy",
+    "trained_gap",
     "every_context",
     "most_contexts",
     "every_entropy",
@@ -105,6 +107,25 @@ def _of_chains(study: "ProbabilityGap") -> list[Claim]:
             "The mean gap of a learner's laws never falls with its context",
             "appendix A read for a model (C16)",
             scope=f"add-one estimates from {study.chains[0].learner_tokens} observations; {scope}",
+        ),
+        *(
+            _stated(
+                study,
+                name,
+                f"The mean {what} of a trained transformer's laws never {way} with its context (of"
+                f" {1 - study.bounds.models:.0%} of transformers at least).",
+                f"appendix A read for a model ({number})",
+                f"transformers trained on chains of their own ({study.trained.label}), m <="
+                f" {study.trained.max_context}; of any size beyond rounding",
+                Region(upper=study.bounds.models),
+                study.bounds.models,
+                unit="share of transformers",
+                control="the chains that they learn must pass",
+            )
+            for name, what, way, number in (
+                ("trained_entropy", "entropy", "rises", "C15"),
+                ("trained_gap", "gap", "falls", "C16"),
+            )
         ),
         chain(
             "every_context",

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from testbed.core import Config
+from testbed.models import ModelConfig
 
 Kind = Literal["random", "copy"]
 SampleKind = Literal["noise", "chain", "copy"]
@@ -67,11 +68,40 @@ class Samples(Config):
         return self
 
 
+class Trained(Config):
+    """Transformers, each trained on a random chain of its own: their laws at each context length beside the chain's."""
+
+    vocab_size: int = Field(3, ge=2, le=32, description="V")
+    order: int = Field(2, ge=1, le=8, description="k: tokens that the next one depends on")
+    concentration: float = Field(1.0, gt=0, le=1e6, description="Dirichlet parameter of the rows")
+    max_context: int = Field(4, ge=1, le=12, description="M: contexts of 0 .. M tokens")
+    steps: int = Field(600, ge=1, le=10**7, description="optimiser steps")
+    windows_per_step: int = Field(64, ge=1, le=10**6, description="windows of M + 1 tokens a step, all scored")
+    learning_rate: float = Field(5e-3, gt=0, description="peak learning rate")
+    model: ModelConfig = Field(ModelConfig(width=32, depth=2, heads=4, mlp_ratio=2), description="the transformer")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.order > self.max_context:
+            raise ValueError(f"max_context: given {self.max_context}, must be at least the order, {self.order}")
+        if self.vocab_size ** (self.max_context + 1) > 2**16:
+            raise ValueError(
+                f"max_context: V^(M + 1) = {self.vocab_size ** (self.max_context + 1)} is more than {2**16} contexts"
+            )
+        return self
+
+    @property
+    def label(self) -> str:
+        """What figures call it."""
+        return f"random, V = {self.vocab_size}, k = {self.order}"
+
+
 class Bounds(Config):
     """Regions of the claims, fixed before any run of this study."""
 
     rare: float = Field(0.01, gt=0, lt=1, description="a statement holds if at most this share of chains violates it")
     searches: float = Field(0.5, gt=0, lt=1, description="share of searches that may find a counterexample")
+    models: float = Field(0.5, gt=0, lt=1, description="share of transformers that may violate a statement")
     false_alarms: float = Field(0.05, gt=0, lt=1, description="largest false-alarm rate of a sound test")
     formula: float = Field(0.05, gt=0, description="relative error of the formula for noise that counts as agreement")
     bracket: float = Field(0.005, gt=0, description="amount by which a mean estimate may miss its side of the bracket")
@@ -84,5 +114,5 @@ class Probe(Config):
 
     arm: str = Field(description="name of the arm")
     replicate: int = Field(ge=0, description="number of the replicate: its stream of random numbers")
-    settings: Chains | Search | Samples = Field(description="what is asked")
+    settings: Chains | Search | Samples | Trained = Field(description="what is asked")
     kind: SampleKind | None = Field(None, description="source of the samples")

@@ -26,6 +26,7 @@ class Data:
 
     violated  by chains' label: (R, n_statements, n_chains), whether each chain violates each statement
     learner   by chains' label: (R, 2, n_chains), the same for the learner's entropy and gap
+    trained   (R, 2), the same for the trained transformers
     found     (R, n_unproved): whether the search found a counterexample
     samples   by kind: truth and noise (R, M + 1); plug_in, split, shrunk (R, M + 1), means over data sets
     alarms    (R, n_sets): whether the plug-in gap of noise rises from 0 to M tokens
@@ -35,6 +36,7 @@ class Data:
     replicates: Replicates
     violated: dict[str, Flags]
     learner: dict[str, Flags]
+    trained: Flags
     found: Flags
     samples: dict[str, dict[str, Floats]]
     alarms: Flags
@@ -78,6 +80,7 @@ def gather(study: "ProbabilityGap", records: Sequence[Record]) -> Data | None:
         Replicates({"stream of random numbers": study.numbers}, seed=0),
         {one.label: raw[one.label]["violation"] > 0 for one in study.chains},
         {one.label: raw[one.label]["learner"] > TOLERANCE for one in study.chains},
+        raw["trained"]["violation"] > TOLERANCE,
         np.isfinite(raw["search"]["draws"]),
         samples,
         plug_in[..., -1] > plug_in[..., 0],

@@ -14,6 +14,7 @@ from testbed.studies.probability_gap.counterexample_figure import counterexample
 from testbed.studies.probability_gap.data import Data, gather, proportion
 from testbed.studies.probability_gap.drawing import curve, interval_words
 from testbed.studies.probability_gap.samples import ESTIMATES
+from testbed.studies.probability_gap.trained_figure import trained_figure
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def figures(study: "ProbabilityGap", records: Sequence[Record]) -> dict[str, Stu
         "violations": violations_figure(study, data),
         "growth": growth_figure(study, data),
         "counterexamples": counterexample_figure(study, data),
+        "trained": trained_figure(study, data),
         "samples": samples_figure(study, data),
     }
 

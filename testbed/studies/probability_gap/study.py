@@ -4,14 +4,16 @@ Appendix A of Cukier 2024 (2408.10277) has two chains of inequalities, one for c
 conditional probabilities: conditioning on more variables widens the gap between the largest and the smallest
 probability. Its exact statements were not at hand. The averaged ones follow from Jensen's inequality; read for each
 context, for the margin of the two likeliest tokens, for the ratio, or strictly, they do not, and random chains show how
-often they are false. What a sample can tell of the gap is judged beside it: the plug-in test cannot fail. No network is
-trained; a learner by counts shows what becomes of the statements where laws come from no one joint law.
+often they are false. What a sample can tell of the gap is judged beside it: the plug-in test cannot fail. The
+statements are read for a model too, whose laws at different lengths come from no one joint law: a learner by counts,
+and transformers trained on chains of their own, drawn beside those chains.
 
 What was fixed when. Statements, kinds of chain, regions and margins come from the specification. Tries on replicates
 below 100 changed three things: the ratio falls on fewer than one random chain in a thousand, so that it is judged twice
 (for most chains, and by a search); with V = 2 margin and gap are one, so that margins are judged apart there; the
 number of data sets and the tolerance of the bracket (0.005, at first 0.002) were set by the spread seen. Verdicts at
-laptop scale and above come from replicates 100 on, drawn for them.
+laptop scale and above come from replicates 100 on, drawn for them. The trained transformers were added later, their
+settings fixed on replicates below 100; the other arms and their records stayed as they were.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.judge import Claim, World
-from testbed.studies.probability_gap.config import Bounds, Chains, Probe, SampleKind, Samples, Search
+from testbed.studies.probability_gap.config import Bounds, Chains, Probe, SampleKind, Samples, Search, Trained
 from testbed.studies.study import Judgement, Study, StudyFigure, study
 from testbed.training.member import TrainedMember
 
@@ -49,6 +51,7 @@ class ProbabilityGap(Study):
     )
     search: Search = Field(Search(), description="search for counterexamples that can be checked by hand")
     samples: Samples = Field(Samples(), description="estimates of the gap from data")
+    trained: Trained = Field(Trained(), description="transformers beside their chains")
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, description="independent streams of random numbers")
     first_replicate: int = Field(0, ge=0, description="number of the first: other random numbers")
@@ -89,11 +92,12 @@ class ProbabilityGap(Study):
         return range(self.first_replicate, self.first_replicate + self.replicates)
 
     @property
-    def arms(self) -> dict[str, tuple[Chains | Search | Samples, SampleKind | None]]:
+    def arms(self) -> dict[str, tuple[Chains | Search | Samples | Trained, SampleKind | None]]:
         """Settings, and for samples their source, of every arm by its name."""
         return {
             **{one.label: (one, None) for one in self.chains},
             "search": (self.search, None),
+            "trained": (self.trained, None),
             **{f"samples_{kind}": (self.samples, kind) for kind in self.sample_kinds},
         }
 
@@ -104,11 +108,15 @@ class ProbabilityGap(Study):
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each arm and replicate."""
-        return [
-            Cell(self.type_name, self.version, Probe(arm=arm, replicate=number, settings=settings, kind=kind))
-            for number in self.numbers
-            for arm, (settings, kind) in self.arms.items()
-        ]
+        from testbed.studies.probability_gap.trained import training_spec
+
+        cells = []
+        for number in self.numbers:
+            for arm, (settings, kind) in self.arms.items():
+                training = training_spec(settings, number) if isinstance(settings, Trained) else None
+                probe = Probe(arm=arm, replicate=number, settings=settings, kind=kind)
+                cells.append(Cell(self.type_name, self.version, probe, training))
+        return cells
 
     def measure(
         self, cells: list[Cell], members: Mapping[str, TrainedMember], context: MeasureContext
@@ -117,7 +125,9 @@ class ProbabilityGap(Study):
 
         for cell in cells:
             assert isinstance(cell.probe, Probe)
-            yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
+            member = None if cell.training is None else members[cell.training.training_key]
+            status = "done" if member is None else member.status
+            yield Record(cell.key, cell.study, cell.resolved(), status, {}, measured(cell.probe, member))
 
     def judge(self, records: Sequence[Record]) -> Judgement:
         from testbed.studies.probability_gap.judgement import judgement
