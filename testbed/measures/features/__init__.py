@@ -1,6 +1,7 @@
 """What a cloud of features says of the state behind it: spectra, entropies, dimensions, probes."""
 
 from testbed.measures.features.belief_probe import BeliefProbe, belief_probe
+from testbed.measures.features.final_layer import final_features
 from testbed.measures.features.kernel_density import KernelEntropy, kernel_entropy, scott_bandwidth
 from testbed.measures.features.neighbours import (
     DimensionEstimate,
@@ -37,6 +38,7 @@ __all__ = [
     "covariance_eigenvalues",
     "diffusion_mutual_information",
     "diffusion_spectral_entropy",
+    "final_features",
     "half_log_determinant",
     "intrinsic_dimension",
     "kernel_entropy",

@@ -1,0 +1,93 @@
+"""The finished records as labelled arrays, one row a replicate, and errors on each estimator's own scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.runs import Record
+from testbed.studies.drawing import LEVEL
+from testbed.studies.feature_estimators.estimators import CONDITIONS, NAMES
+from testbed.studies.judge import Mean, Replicates
+from testbed.studies.tables import Table
+
+if TYPE_CHECKING:
+    from testbed.studies.feature_estimators.study import FeatureEstimators
+
+Floats = NDArray[np.float64]
+KERNEL = ("normal", "two_valued", "sweep")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What verdicts and figures are made from.
+
+    entropy     (n_l,) S = l ln 2
+    values      estimates by estimator, condition and l, one row a replicate
+    kernel      arrays of `kernel_arrays`, (R, ...) each
+    """
+
+    replicates: Replicates
+    entropy: Floats
+    values: Table
+    kernel: dict[str, Floats]
+
+    def mean(self, values: Floats) -> Mean:
+        """Evidence on the mean over replicates of (R,) values."""
+        return Mean(values, self.replicates)
+
+    def interval(self, values: Floats) -> tuple[float, float, float]:
+        """Mean with its interval of level LEVEL."""
+        found = self.mean(values)
+        return found.estimate, *found.interval((1 - LEVEL) / 2)
+
+    def errors(self, estimator: str, condition: str, refitted: bool = False) -> Floats:
+        """(R,) largest |a + b estimate - S| over l, as a share of S's range.
+
+        a and b are the replicate's own, by least squares on its baseline, or on this condition where refitted; an
+        estimator that does not move on the baseline has b = 0.
+        """
+        there = self.values.at(estimator=estimator, condition=condition)
+        fitted_on = there if refitted else self.values.at(estimator=estimator, condition="baseline")
+        found = np.empty(len(there))
+        for row, (values, base) in enumerate(zip(there, fitted_on, strict=True)):
+            centred = base - base.mean()
+            square = float(centred @ centred)
+            b = float(centred @ (self.entropy - self.entropy.mean())) / square if square > 0 else 0.0
+            line = self.entropy.mean() + b * (values - base.mean())
+            found[row] = np.abs(line - self.entropy).max() / np.ptp(self.entropy)
+        return found
+
+    def seen(self) -> Floats:
+        """(R, n_d): the kernel entropies' difference between the two laws, over the true one."""
+        normal, two_valued = self.kernel["normal"], self.kernel["two_valued"]
+        return np.asarray(
+            (normal[..., 0] - two_valued[..., 0]) / (normal[..., 3] - two_valued[..., 3]), dtype=np.float64
+        )
+
+
+def gather(study: "FeatureEstimators", records: Sequence[Record]) -> Data | None:
+    """The records of every replicate that the study names; None if one is missing."""
+    found = {(r.probe["kind"], r.probe["replicate"]): r.arrays for r in records if r.status == "done"}
+    keys = [(kind, number) for kind in ("clouds", "kernel") for number in study.numbers]
+    if any(key not in found for key in keys):
+        return None
+    values = np.stack([found["clouds", number]["values"] for number in study.numbers])
+    kernel = {name: np.stack([found["kernel", number][name] for number in study.numbers]) for name in KERNEL}
+    return Data(replicates_of(study.numbers), entropies(study), labelled(study, values), kernel)
+
+
+def entropies(study: "FeatureEstimators") -> Floats:
+    """(n_l,) S."""
+    return np.log(2.0) * np.array(study.clouds.n_bits, dtype=np.float64)
+
+
+def labelled(study: "FeatureEstimators", values: Floats) -> Table:
+    """(R, n_estimators, n_conditions, n_l) with its axes."""
+    return Table({"estimator": NAMES, "condition": CONDITIONS, "n_bits": study.clouds.n_bits}, values)
+
+
+def replicates_of(numbers: Sequence[int]) -> Replicates:
+    return Replicates({"draw of features": numbers}, seed=0)

@@ -1,0 +1,100 @@
+"""The study `feature_estimators`: do estimators on features measure the entropy of the state that the features hold?
+
+Shi et al. 2025 (2502.01481) estimate an "intrinsic entropy" on hidden features by a Gaussian kernel density (Fig. 2),
+by sums of log eigenvalues and by counts of eigenvalues above a threshold (Fig. 7, 9). Here features are made from a
+state whose entropy is known, S = l ln 2, and each estimator is given its own affine scale, fitted on the baseline. It
+passes (C4) if S is found within 5 % of its range there and after what changes no state: rescaling, an affine map, fewer
+samples, another setting of its own, another encoding of the same state. A generous reading forgives units: the scale is
+fitted anew under all of these but the encoding. A probe of the state is the positive control.
+
+Beside it the kernel entropy alone: in many dimensions it is a log-determinant, whatever the law (Fig. F5).
+Nothing is trained; the same estimators on trained features are the study `linear_entropy`'s.
+
+What was fixed when. Conditions and the 5 % come from the specification; estimators were tried on single clouds of their
+own seeds, on which the dials were set; verdicts come from replicates from 100 on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from testbed.runs import Cell, MeasureContext, Record
+from testbed.studies.feature_estimators.config import Bounds, Clouds, Kernel, Probe
+from testbed.studies.judge import Claim, World
+from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.training.member import TrainedMember
+
+
+@study("feature_estimators")
+class FeatureEstimators(Study):
+    """Estimators of entropy and dimension on features whose state is known exactly, under changes that leave it alone.
+
+    Nothing is trained.
+    """
+
+    version: ClassVar[int] = 1
+    title: ClassVar[str] = "Estimators on features against the exact entropy of the state"
+    papers: ClassVar[tuple[str, ...]] = ("2502.01481",)
+
+    clouds: Clouds = Field(Clouds(), description="features of known state")
+    kernel: Kernel = Field(Kernel(), description="the kernel entropy and its identity")
+    bounds: Bounds = Field(Bounds(), description="regions of the claims")
+    replicates: int = Field(8, ge=2, le=10_000, description="independent draws of all features")
+    first_replicate: int = Field(0, ge=0, le=10**9, description="number of the first: other draws")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
+    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
+
+    @property
+    def n_replicates(self) -> int:
+        return self.replicates
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the replicates."""
+        return range(self.first_replicate, self.first_replicate + self.replicates)
+
+    def claims(self) -> tuple[Claim, ...]:
+        from testbed.studies.feature_estimators.claims import claims
+
+        return claims(self)
+
+    def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
+        """Two for each replicate: clouds, and the kernel entropy alone."""
+        probes = [Probe(kind="clouds", replicate=number, clouds=self.clouds) for number in self.numbers]
+        probes += [Probe(kind="kernel", replicate=number, kernel=self.kernel) for number in self.numbers]
+        return [Cell(self.type_name, self.version, probe) for probe in probes]
+
+    def measure(
+        self, cells: list[Cell], members: Mapping[str, TrainedMember], context: MeasureContext
+    ) -> Iterator[Record]:
+        import numpy as np
+
+        from testbed.studies.feature_estimators.estimators import cloud_values
+        from testbed.studies.feature_estimators.kernel import kernel_arrays
+
+        for cell in cells:
+            probe = cell.probe
+            assert isinstance(probe, Probe)
+            rng = np.random.default_rng([*probe.kind.encode(), probe.replicate])
+            if probe.clouds is not None:
+                arrays = {"values": cloud_values(probe.clouds, rng)}
+            else:
+                assert probe.kernel is not None
+                arrays = kernel_arrays(probe.kernel, rng)
+            yield Record(cell.key, cell.study, cell.resolved(), "done", {}, arrays)
+
+    def judge(self, records: Sequence[Record]) -> Judgement:
+        from testbed.studies.feature_estimators.judgement import judgement
+
+        return judgement(self, records)
+
+    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
+        from testbed.studies.feature_estimators.figures import figures
+
+        return figures(self, records)
+
+    def worlds(self) -> list[World]:
+        from testbed.studies.feature_estimators.worlds import worlds
+
+        return worlds(self)
