@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from testbed.core import ConfigError
 from testbed.measures.attention import AttentionRows, attention_rows, calibrate
+from testbed.measures.law_scores import accuracy, brier_excess
 from testbed.measures.places import spread_places
 from testbed.models.transformer import Calibrated, Transformer
 from testbed.sources.source import Source
@@ -108,6 +109,7 @@ class LengthScores:
 
     excess           mean exact KL(p || q) over the judged positions looked at
     cross_entropy    mean of -ln q of their tokens
+    brier, accuracy  mean Brier score above that of p, and chance that the token likeliest by q comes, exactly under p
     n_judged         how many they were, in all sequences
     """
 
@@ -117,6 +119,10 @@ class LengthScores:
     excess_error: float
     cross_entropy: float
     cross_entropy_error: float
+    brier: float
+    brier_error: float
+    accuracy: float
+    accuracy_error: float
 
 
 def excess_at(
@@ -161,4 +167,6 @@ def excess_at(
     one = SequenceSet(drawn.tokens, judged, laws, len(laws))
     excess = clustered_mean(one.divergences(log_q), one.row)
     loss = clustered_mean(-log_q[np.arange(len(log_q)), one.token], one.row)
-    return LengthScores(length, len(laws), *excess, *loss)
+    brier = clustered_mean(brier_excess(laws, log_q), one.row)
+    right = clustered_mean(accuracy(laws, log_q), one.row)
+    return LengthScores(length, len(laws), *excess, *loss, *brier, *right)

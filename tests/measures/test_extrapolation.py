@@ -111,11 +111,14 @@ def test_the_excess_is_the_mean_exact_divergence():
     laws = SOURCE.predict(tokens)
     divergence = np.sum(laws * (np.log(laws) - log_q), axis=2)
     surprise = -np.take_along_axis(log_q, tokens.astype(np.int64)[..., None], axis=2)[..., 0]
+    guessed = np.take_along_axis(laws, log_q.argmax(axis=2)[..., None], axis=2)[..., 0]
     assert scores.length == length
     assert scores.n_judged == n * length
     for found, error, values in (
         (scores.excess, scores.excess_error, divergence),
         (scores.cross_entropy, scores.cross_entropy_error, surprise),
+        (scores.brier, scores.brier_error, np.sum((np.exp(log_q) - laws) ** 2, axis=2)),
+        (scores.accuracy, scores.accuracy_error, guessed),
     ):
         assert found == pytest.approx(values.mean(), abs=1e-4)
         assert error == pytest.approx(values.mean(axis=1).std(ddof=1) / np.sqrt(n), rel=1e-2)
