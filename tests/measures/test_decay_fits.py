@@ -176,7 +176,7 @@ def test_an_interval_that_the_data_do_not_close_is_open():
 
 # ------------------------------------------------------------------------------------------------ golden fits
 def test_golden_fit_of_published_losses():
-    """Golden, spec 6.3: C0 = 1.950(10), C = 6.79(10), gamma = .587(8), R2 .99983; AICc -103.5, exp -42.4, log -30.4."""
+    """Golden: C0 = 1.950(10), C = 6.79(10), gamma = .587(8), R2 .99983; AICc -103.5, exp -42.4, log -30.4."""
     found = {one.fit.law.name: one.fit for one in compare_laws(CONTEXTS, LOSSES)}
     power = found["power"]
     assert [power.constant, power.amplitude] == pytest.approx([1.950, 6.79], abs=5e-3)
@@ -188,7 +188,7 @@ def test_golden_fit_of_published_losses():
 
 
 def test_golden_fits_of_parts_and_of_another_count_of_tokens():
-    """Golden, spec 6.3: with l - 1 visible tokens 1.916(12), .535(9); first 8 points .606(17), last 8 .558(38)."""
+    """Golden: with l - 1 visible tokens 1.916(12), .535(9); first 8 points .606(17), last 8 .558(38)."""
     shifted = fit_decay(POWER, CONTEXTS - 1, LOSSES)
     assert [shifted.constant, shifted.parameters["gamma"]] == pytest.approx([1.916, 0.535], abs=5e-4)
     first, last = fit_decay(POWER, CONTEXTS[:8], LOSSES[:8]), fit_decay(POWER, CONTEXTS[4:], LOSSES[4:])
@@ -196,7 +196,7 @@ def test_golden_fits_of_parts_and_of_another_count_of_tokens():
 
 
 def test_golden_exponent_of_the_published_entropies():
-    """Golden, spec 9.3: S(l) = 4581(9) - 8545(383) l^-.934(22); no overlap with the losses' exponent."""
+    """Golden: S(l) = 4581(9) - 8545(383) l^-.934(22); no overlap with the losses' exponent."""
     found = fit_decay(POWER, READ_AT, READ_OFF)
     assert [found.constant, found.amplitude] == pytest.approx([4581, -8545], abs=1.0)
     assert found.parameters["gamma"] == pytest.approx(0.934, abs=5e-4)
@@ -204,7 +204,7 @@ def test_golden_exponent_of_the_published_entropies():
 
 
 def test_golden_fit_of_the_public_parity_risks():
-    """Golden, spec 4.1: variant A on l = 20 .. 100: -.0020(30) + 27.4(1.1) / l^1.227(14), R2 .99935."""
+    """Golden: variant A on l = 20 .. 100: -.0020(30) + 27.4(1.1) / l^1.227(14), R2 .99935."""
     from testbed.sources.parity.tables import VARIANT_A
 
     l = np.arange(20, 101)
@@ -216,7 +216,7 @@ def test_golden_fit_of_the_public_parity_risks():
 
 
 def test_golden_fit_of_table_1():
-    """Golden, Table 1 (spec 4.2): A + B / l^.171 with A = -1.933, B = 3.888, largest error 8.5e-5 nats."""
+    """Golden, Table 1: A + B / l^.171 with A = -1.933, B = 3.888, largest error 8.5e-5 nats."""
     l = np.array([17, 20, 23, 25, 28, 30, 35, 40, 50.0])
     least = np.array([0.4643, 0.3988, 0.3437, 0.3116, 0.2686, 0.2429, 0.1864, 0.1387, 0.0612])
     found = fit_decay(POWER, l, least)

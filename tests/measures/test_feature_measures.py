@@ -102,7 +102,7 @@ def test_ranks_and_exponents_of_known_spectra():
 
 
 def test_golden_bias_of_the_sample_log_determinant():
-    """Golden, spec 9.1 (iii): -492, -226, -109 nats for d = 4096 and N = 1e4, 2e4, 4e4 (Marchenko-Pastur)."""
+    """Golden: -492, -226, -109 nats for d = 4096 and N = 1e4, 2e4, 4e4 (Marchenko-Pastur)."""
     found = [log_determinant_bias(n, 4096) for n in (10_000, 20_000, 40_000)]
     assert found == pytest.approx([-492, -226, -109], abs=0.7)
 
@@ -134,7 +134,7 @@ def test_kernel_entropy_is_scipys(seed, d, bandwidth):
 
 
 def test_golden_scott_bandwidths():
-    """Golden, spec 6.2: the paper's "automatic" bandwidths for d = 4096."""
+    """Golden: the paper's "automatic" bandwidths for d = 4096."""
     found = [scott_bandwidth(n, 4096) for n in (10_000, 20_000, 40_000)]
     assert found == pytest.approx([0.997756, 0.997587, 0.997419], abs=5e-7)
 
@@ -147,7 +147,7 @@ def test_in_high_dimension_the_kernel_entropy_is_the_log_determinant(d, n, truth
     assert found.own_share > 0.99
     assert found.entropy == pytest.approx(found.identity, abs=0.05)
     gaussian = d / 2 * math.log(2 * math.pi * math.e) - 0.5 * math.lgamma(d + 1)
-    assert gaussian == pytest.approx(truth, abs=5e-3)  # golden, spec 9.1
+    assert gaussian == pytest.approx(truth, abs=5e-3)  # golden
     assert found.entropy < gaussian - 20
     one, two = kernel_entropy(cloud, 0.5), kernel_entropy(cloud, 0.25)
     assert one.entropy - two.entropy == pytest.approx(d * math.log(2), abs=1e-3)  # the "robustness" of the paper's plot
@@ -164,7 +164,7 @@ def test_in_high_dimension_the_kernel_entropy_is_the_log_determinant(d, n, truth
     ],
 )
 def test_golden_kernel_entropies(d, n, golden):
-    """Golden, spec 9.1 (lambda_i = 1/i, Scott's h). Each is one draw, of standard deviation sqrt(d / 2n) about its
+    """Golden (lambda_i = 1/i, Scott's h). Each is one draw, of standard deviation sqrt(d / 2n) about its
     exact mean; ours another: both within 5 of it (false alarm 6e-7)."""
     cloud = np.random.default_rng(1).normal(size=(n, d)) / np.sqrt(np.arange(1, d + 1))
     found = kernel_entropy(cloud)
@@ -177,7 +177,7 @@ def test_golden_kernel_entropies(d, n, golden):
 
 
 def test_in_two_dimensions_the_kernel_entropy_is_one():
-    """Golden, spec 9.1: "works only at d <~ 5 (d = 2: error -.02)": within 0.06 here, and far from the identity."""
+    """Golden: "works only at d <~ 5 (d = 2: error -.02)": within 0.06 here, and far from the identity."""
     cloud = np.random.default_rng(0).normal(size=(4000, 2)) / np.sqrt([1, 2])
     found = kernel_entropy(cloud)
     truth = math.log(2 * math.pi * math.e) - 0.5 * math.log(2)

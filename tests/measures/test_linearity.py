@@ -62,7 +62,7 @@ def test_the_best_monotone_curve():
 
 # ------------------------------------------------------------------------------------------------ golden numbers
 def test_golden_correlation_of_the_biased_coin():
-    """Golden, spec 9.4: exact S_ntp against exact S = ln(l + 1): r = .897, and no line."""
+    """Golden: exact S_ntp against exact S = ln(l + 1): r = .897, and no line."""
     h = BiasedCoinSource().conditional_entropies(512).value
     found = linearity(np.log(AT + 1), h[0] - h[AT])
     assert found.pearson == pytest.approx(0.897, abs=5e-4)
@@ -71,7 +71,7 @@ def test_golden_correlation_of_the_biased_coin():
 
 @pytest.mark.parametrize("b, golden", [(0.3, 0.864), (0.5, 0.854), (0.7, 0.859)])
 def test_golden_correlations_of_santa_fe(b, golden):
-    """Golden, spec 9.4: S_ntp against E(l), 2e6 keys."""
+    """Golden: S_ntp against E(l), 2e6 keys."""
     keys = np.arange(1, 200_001.0) ** (-1 / b)  # the rest adds less than the last digit
     keys /= keys.sum()
     seen = -np.expm1(np.outer(AT, np.log1p(-keys)))
@@ -82,7 +82,7 @@ def test_golden_correlations_of_santa_fe(b, golden):
 
 @pytest.mark.parametrize("t, golden", [(1.5, 0.888), (3.0, 0.974)])
 def test_golden_correlations_of_renewal(t, golden):
-    """Golden, spec 9.4: survival (1 + n)^-t; S is the entropy of the age, known up to l."""
+    """Golden: survival (1 + n)^-t; S is the entropy of the age, known up to l."""
     survival = (1.0 + np.arange(300_000)) ** -t
     age = survival / survival.sum()
     hazard = np.append(1 - survival[1:] / survival[:-1], 0.5)
@@ -101,7 +101,7 @@ def test_golden_correlations_of_renewal(t, golden):
 
 
 def test_golden_linear_law_on_table_1():
-    """Golden, Table 1 (spec 4.3, 9.4): variant B's exact truths: |r| = .981, largest residual 10.6 % of the range."""
+    """Golden, Table 1: variant B's exact truths: |r| = .981, largest residual 10.6 % of the range."""
     l = np.array([17, 20, 23, 25, 28, 30, 35, 40, 50])
     farther = np.repeat(np.arange(11, 61), 2)
     gained = math.log(2) * np.array([weights_b()[farther <= one].sum() for one in l])
@@ -113,7 +113,7 @@ def test_golden_linear_law_on_table_1():
 
 
 def test_golden_published_points():
-    """Golden, spec 9.2: re-indexed points: slope -.00150, r = -.987; AICc -45.7 for the parabola, -37.9 the line."""
+    """Golden: re-indexed points: slope -.00150, r = -.987; AICc -45.7 for the parabola, -37.9 the line."""
     losses = [3.9531, 3.5390, 3.28283, 2.99618, 2.83873, 2.65246, 2.53125, 2.36169, 2.21765, 2.12716]
     entropies = [3365, 3728, 3928, 4142, 4248, 4362, 4416, 4492, 4528, 4545]
     found = linearity(entropies, losses)

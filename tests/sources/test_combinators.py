@@ -230,7 +230,7 @@ def test_lumping_cannot_raise_entropy(chain, data):
 
 
 def test_even_process():
-    """intrinsic_entropy 11.1: h_0 .. h_5 and h = (2/3) ln 2; landscape 3.1: E = H_b(1/3) = .9183 bit."""
+    """h_0 .. h_5 and h = (2/3) ln 2; E = H_b(1/3) = .9183 bit."""
     even = RecodedSource(MarkovSource([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]), map=(0, 1, 1))
     golden = [0.636514, 0.605939, 0.549306, 0.534019, 0.505702, 0.498058]
     assert even.conditional_entropies(5).value.round(6).tolist() == golden

@@ -1,4 +1,4 @@
-"""Every registered source under the transformations of landscape section 4: what must not change, what must add up.
+"""Every registered source under transformations: what must not change, what must add up.
 
 The same examples as in test_every_source; a property names what it needs (a finite machine, a stationary stream) and is
 skipped where a source lacks it or refuses the quantity.

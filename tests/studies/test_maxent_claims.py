@@ -1,4 +1,4 @@
-"""Every claim C1 to C19 of the specification on maximum entropy has a verdict with its control, in some study."""
+"""Every claim C1 to C19 on maximum entropy has a verdict with its control, in some study."""
 
 import re
 from pathlib import Path

@@ -104,7 +104,7 @@ def test_copying_chains_violate_nothing_but_strictness(seed, size, lag):
 
 
 def test_the_worked_counterexamples_are_seen():
-    """Y alone against Y and a binary Z, as laws of (Z, X): specification, 3.3."""
+    """Y alone against Y and a binary Z, as laws of (Z, X)."""
 
     def depths(weights, laws) -> dict[str, float]:
         size = len(laws[0])

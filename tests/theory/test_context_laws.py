@@ -134,7 +134,7 @@ LAW = DimensionLaw(amplitude=5, coefficient=4, slope=0.02, dimension_limit=200)
 
 
 def test_golden_optimal_dimensions():
-    """Golden, spec 3.3: A = 5, c = 4, s = .02, ln D = 6, 12, 18, 24, 30."""
+    """Golden: A = 5, c = 4, s = .02, ln D = 6, 12, 18, 24, 30."""
     found = LAW.optimal_dimension(np.exp([6.0, 12, 18, 24, 30]))
     assert found == pytest.approx([4.07, 10.0, 17.9, 28.1, 43.2], abs=0.06)
 
@@ -164,7 +164,7 @@ def test_stationary_points_and_what_lies_between(amplitude, coefficient, slope, 
 
 def test_no_minimum_beyond_the_critical_size():
     log_critical = LAW.critical_log_tokens
-    assert log_critical == pytest.approx(0.5413 * 5 / (4 * 0.02), rel=1e-4)  # golden, spec 3.3
+    assert log_critical == pytest.approx(0.5413 * 5 / (4 * 0.02), rel=1e-4)  # golden
     below, above = np.exp(log_critical - 1e-3), np.exp(log_critical + 1e-3)
     assert np.isfinite(LAW.optimal_dimension(below)[0])
     assert np.isnan(LAW.optimal_dimension(above)[0])

@@ -12,7 +12,7 @@ for 2 d + 1 numbers and escapes the d-dimensional rate ("informed"); a network m
 measured of networks speaks of networks on such teachers. Networks are perceptrons fitted where they are measured: the
 transformer of this package reads tokens, not coordinates, so that no trained member is kept.
 
-What was fixed when. The rivals and the line come from the specification. Sizes, steps and the held-out share were
+What was fixed when. The rivals and the line were derived beforehand. Sizes, steps and the held-out share were
 settled on replicates 0 to 2 and 1000 to 1002; verdicts come from replicates from 100 on at laptop scale.
 There the learner that knows the form was left undecided, as its excess at one sample has a chi-square's spread with few
 degrees of freedom; it was measured again on fresh samples, several in each replicate, and nothing else was changed.

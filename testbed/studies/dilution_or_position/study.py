@@ -15,7 +15,7 @@ lag copy (T8) is no control here: its answer rests on the order of the tokens, s
 random nor may several share a place. In more than one block the corner of many near keys holds something else that was
 not trained, several keys at one position in the earlier blocks, and its cost counts as dilution's.
 
-What was fixed when. Claims, corners and the rule for interactions come from the specification. Sources, sizes, steps
+What was fixed when. Claims, corners and the rule for interactions were derived beforehand. Sources, sizes, steps
 and margins were settled on replicates 0 to 2 and 900 to 907, those of the averaging source on 910 to 919. A run with
 replicates 100 to 107 left claims undecided that a few more would decide, and learning rates at the edge of their grid;
 one with replicates 200 to 211 had more of them and a wider grid. A review of it then changed what is said, not towards

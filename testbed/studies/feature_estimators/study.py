@@ -10,7 +10,7 @@ fitted anew under all of these but the encoding. A probe of the state is the pos
 Beside it the kernel entropy alone: in many dimensions it is a log-determinant, whatever the law (Fig. F5).
 Nothing is trained; the same estimators on trained features are the study `linear_entropy`'s.
 
-What was fixed when. Conditions and the 5 % come from the specification; estimators were tried on single clouds of their
+What was fixed when. Conditions and the 5 % were derived beforehand; estimators were tried on single clouds of their
 own seeds, on which the dials were set; verdicts come from replicates from 100 on.
 """
 

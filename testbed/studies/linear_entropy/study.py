@@ -8,7 +8,7 @@ Where S(l) and h_l are both exact no estimate is needed: on two sources the law 
 it is false, and |r| tells them apart badly. Then transformers are trained, the paper's estimators are put on their
 features at each l, and held against untrained ones; a probe reads the exact Bayes state off the features.
 
-What was fixed when. The |r| of .97 and the 2 % come from the paper and the specification; steps and lengths were
+What was fixed when. The |r| of .97 and the 2 % come from the paper and were set beforehand; steps and lengths were
 settled on one member of each arm with seed 0; verdicts come from seeds from 100 on.
 """
 

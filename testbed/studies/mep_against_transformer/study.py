@@ -1,6 +1,6 @@
 """The study `mep_against_transformer`: a model of T tokens carried to 2T against a transformer trained at 2T.
 
-Claims C10 and C17 of the specification on Cukier 2024 (2408.10277, known from its abstract: every reading inferred),
+Claims C10 and C17 on Cukier 2024 (2408.10277, known from its abstract: every reading inferred),
 and its third regime of tables, those of a trained model. A transformer is trained on windows of T tokens and carried to
 2T by every set that its own tables can feed (`extensions`); another of the same shape is trained on windows of 2T, with
 as many steps and as many tokens. Both are held against the exact law of 2T tokens, beside smoothed back-off and all
@@ -11,7 +11,7 @@ within T tokens can be (C2's theorem). Tables of a model need not agree with eac
 that costs under each policy (C17). Models that see N windows again and again ask whether bias against r / 2N predicts
 from which N on the window beats the neighbour-pair chain, as it does for counts.
 
-What was fixed when. Claims, roles of sources, policies and the prediction come from the specification. Sources, sizes,
+What was fixed when. Claims, roles of sources, policies and the prediction were derived beforehand. Sources, sizes,
 steps and margins were settled on replicates below 100; verdicts at laptop scale and above come from replicates drawn
 for them. On those tried, too, margins were set below what was seen there (gain from 0.005 to 0.002, harmless from 0.01
 to 0.001 and of absolute differences, whose sign was found to change). Rates are tuned for each source and each of the

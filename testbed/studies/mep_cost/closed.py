@@ -11,7 +11,7 @@ PAIRS: dict[str, AnyFamily] = {"pairs_all": Pairs(), "pairs_lag_2": Pairs(max_la
 WINDOWS: dict[str, AnyFamily] = {"windows": Windows(), "half_windows": Windows(overlap=0)}
 NUMBERS = ("tables", "cells", "rank")
 SHAPES = ((64, 2, 16, 16), (64, 2, 16, 128), (64, 2, 16, 1024), (768, 12, 50257, 1024))
-"""(d, L, V, T) of the specification's table of operations."""
+"""(d, L, V, T) of a table of operations made beforehand."""
 
 
 def forward_operations(length: int, width: int, depth: int, vocab_size: int) -> float:

@@ -11,7 +11,7 @@ Decoding by windows reads T tokens anew for each new one; the transformer of 2T 
 Parameters, steps and sequences to be decoded are config; every term in favour of MEP that costs little (its tables, the
 decoding of GMEP) is left out, so that it may win. Memory is what the solver's arrays take at their peak (tracemalloc).
 
-What was fixed when. Claims, families and formulas come from the specification; lengths, margins and the numbers of
+What was fixed when. Claims, families and formulas were derived beforehand; lengths, margins and the numbers of
 steps and sequences were settled on passes below number 100.
 """
 

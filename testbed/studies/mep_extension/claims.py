@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAPER = "2408.10277"
 DERIVED, OPPOSITE = "as derived", "the opposite"
-"""The planted worlds: what the specification derived holds in the first, and nothing of it in the second."""
+"""The planted worlds: what was derived beforehand holds in the first, and nothing of it in the second."""
 TOKEN = "nats per new token"
 OURS = "our derivation"
 

@@ -110,7 +110,7 @@ class ClosedForms(Config):
 
 
 class Bounds(Config):
-    """Regions of the claims, from the specification's predictions, fixed before the runs that decide."""
+    """Regions of the claims, from predictions made beforehand, fixed before the runs that decide."""
 
     exact: float = Field(1e-9, gt=0, description="nats that count as none: rounding and the solvers' tolerance")
     gain: float = Field(0.001, gt=0, description="smallest gain or loss of interest, nats per new token")

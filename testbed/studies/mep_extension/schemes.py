@@ -11,7 +11,7 @@ R1: everything is read from T successive tokens, what a model of length T knows.
     pairs_all         all pairs (GMEP); pairs_prefix: with the first T tokens' joint law
     blocks            all pairs of four groups of T / 2 (MEP that reaches 2T with tables of T tokens)
 
-The sixth baseline of the specification, the true law of 2T tokens, loses nothing and needs no row.
+A sixth baseline, the true law of 2T tokens, loses nothing and needs no row.
 """
 
 from functools import reduce

@@ -7,7 +7,7 @@ of exact tables, estimation from counts (C18), the growth with n (C19), and wher
 beat the window. Nothing is trained: tables are exact marginals or counts. Tables of a trained model are judged in the
 study `mep_against_transformer`, seconds and memory in `mep_cost`.
 
-What was fixed when. Sources, schemes, claims, regions and margins come from the specification; code was tried on
+What was fixed when. Sources, schemes, claims, regions and margins were derived beforehand; code was tried on
 replicates below number 100, and the verdicts at laptop scale and above come from replicates drawn for them. Changed
 in between, on those tried: kernels are mixed with 5 % of the uniform law, not 1 % (counted pairs stalled every solver);
 whether any set beats the window is judged by the worst law, not by a mean; what r misses outside the family is read

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from testbed.studies.multipliers.study import Multipliers
 
 GOLDEN_ENTROPY = 4.226250132444
-"""H(q*) of all pairs of the Dirichlet(1) law over V = 3, n = 4 of seed 0 (the specification, section 5)."""
+"""H(q*) of all pairs of the Dirichlet(1) law over V = 3, n = 4 of seed 0."""
 
 
 def judgement(study: "Multipliers", records: Sequence[Record]) -> Judgement:

@@ -6,7 +6,7 @@ random laws, ever less even; all pairs of three bits at a dialled distance from 
 on it, and beyond it; and decomposable sets. Each solver's word is held against the truth: slack by construction, the
 only law on the boundary, marginals computed from the law returned.
 
-What was fixed when. Cases, regions and margins come from the specification's tables and from tries on replicates below
+What was fixed when. Cases, regions and margins come from tables made beforehand and from tries on replicates below
 100, which also set the number of replicates (the share of 0.8 cannot be told from 1 by fewer than 30 laws) and the
 stretch of sweeps over which a rate is measured. A first run at laptop scale, on replicates 100 to 163, left one claim
 undecided, that on rates (mean error 0.051, 0.019 to 0.084): where the leading eigenvalue is one of a complex pair the

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GOLDEN_GAP = (0.029217869399, 0.099654357372, 0.285594766912)
 GOLDEN_MARGIN = (0.025175955780, 0.024992144486, 0.144306957896)
-"""Of the specification's order-2 chain, p(c | a, b) proportional to 1 + ((2a + 3b + 5c + abc) mod 7), m = 0, 1, 2."""
+"""Of the order-2 chain, p(c | a, b) proportional to 1 + ((2a + 3b + 5c + abc) mod 7), m = 0, 1, 2."""
 
 
 def judgement(study: "ProbabilityGap", records: Sequence[Record]) -> Judgement:

@@ -8,7 +8,7 @@ often they are false. What a sample can tell of the gap is judged beside it: the
 statements are read for a model too, whose laws at different lengths come from no one joint law: a learner by counts,
 and transformers trained on chains of their own, drawn beside those chains.
 
-What was fixed when. Statements, kinds of chain, regions and margins come from the specification. Tries on replicates
+What was fixed when. Statements, kinds of chain, regions and margins were derived beforehand. Tries on replicates
 below 100 changed three things: the ratio falls on fewer than one random chain in a thousand, so that it is judged twice
 (for most chains, and by a search); with V = 2 margin and gap are one, so that margins are judged apart there; the
 number of data sets and the tolerance of the bracket (0.005, at first 0.002) were set by the spread seen. Verdicts at
