@@ -55,7 +55,7 @@ def test_the_far_source_stands_beyond_all_blocks_of_windows(scale):
 
 def test_verdicts_come_from_seeds_that_development_did_not_see():
     (laptop,) = load_studies(CONFIG, "laptop")
-    assert min(laptop.seeds) >= 400  # earlier runs judged with 100 to 107 and 200 to 211
+    assert min(laptop.seeds) >= 450  # earlier runs judged with 100 to 107, 200 to 211 and 400 to 411
     assert laptop.n_replicates == 12
     assert laptop.tuning.n_seeds >= 3
 

@@ -2,28 +2,33 @@
 every arm that is named learnt its task (`gate`); a number whose arms did not learn is not known, and a claim over
 several is then open on the side that it would need.
 
-c3_rises      min over t and steps of alpha of eta(t, next) - eta(t, alpha) - min(peak_step, peak_share (1 - eta))
-c3_mean       the same of the mean attended cosine
+c3_rises      min over t and steps of alpha of eta(t, next) - eta(t, alpha) - min(peak_step, peak_share (1 - eta),
+              last bin's middle - eta), of which none is below 0
+c3_mean       the same of the mean attended cosine, which no bin ends
 c3_follows    max over t, a of |eta(t, a) - eta_1*(a)|, eq. 18
 c3_learnt     min over t, a >= large_from of eta(t, a) - eta of the first weights under a
-c4_window     min over t of the weight on the nearest `reach` keys at the main alpha
-c4_others     min over t of that share of the weight that is not on the query's own key
+c4_window     min over t of the weight on the nearest `reach` keys at the main alpha; on local where the arm has learnt
+              it, on far where the arm has learnt local and plain far: whether the arm learns far is the question
+c4_others     min over t of that share of the weight that is not on the query's own key, likewise
 c4_alike      min over a >= windowed_from of row_js(local, plain) - row_js(local, a)
 p7_aligned    max over a of |within(local, a) - aligned|
 p8_local      max over a >= large_from and both matches (w_90, e^H) of |excess(local, a) - excess(local, window)|
-p8_far        min over a >= large_from of (excess(far, a) - excess(far, plain)) / floor - failed and of
-              within(far, a) - window, where plain has learnt (a need not have: whether it does is the question)
+p8_far        min over a >= large_from of (excess(far, a) - excess(far, plain)) / floor - failed, of
+              within(far, a) - window and of others(far, a) - window, where plain has learnt far and a local (a need not
+              have learnt far: whether it does is the question)
 p9_sharp      max over t of entropy at the main alpha, at m and at the longest length
 p9_small      max over t of |excess_long with InfoScale - without| at the main alpha
 c3_gau        as c3_rises, c3_gau_mean as c3_mean, c4_gau as c4_window, c4_gau_others as c4_others, in the other block
 c4_born       c4_gau of the first weights; c4_born_others likewise
-p8_gau        as p8_far at the main alpha; the other arm: plain, or if too few replicates of it learnt, the least alpha
+p8_gau        as p8_far at the main alpha; the other arm, here and in c4_gau: plain, or if too few replicates of it
+              learnt, the least alpha
 curves        min over t of path(t, plain) - path(t, main)
 c8_angles     min over t of [contrast less that of the first weights](t, main) - the same (t, plain)
 c8_key_norm   the same for KeyNorm
 c9_transfers  min over sources of ranged - ranged_infoscale: local and far under ReRoPE, content without positions
-c9_rope_only  min over position_alphas a and positions p without RoPE of gain(RoPE, a) - excess and of
-              gain(RoPE, a) - gain(p, a) - excess on the content source, gain = excess_long without CosScale - with
+c9_rope_only  min over position_alphas a and positions p without RoPE of gain(RoPE, a) - gain(p, a) - excess on the
+              content source, gain = excess_long without CosScale - with; not known where the mean of gain(RoPE, a) is
+              below excess: what gains nothing says nothing about whom it serves
 """
 
 import itertools
@@ -33,7 +38,7 @@ import numpy as np
 
 from testbed.studies.cosscale.arms import KEY_NORM, NOPE, PLAIN, Family, scaled, window
 from testbed.studies.cosscale.config import Role
-from testbed.studies.cosscale.results import Case, Floats, Measured, aligned_within
+from testbed.studies.cosscale.results import TOP, Case, Floats, Measured, aligned_within
 from testbed.studies.cosscale.stated import PREFIX
 from testbed.studies.gate import Bounded, largest, least
 from testbed.studies.judge import Evidence
@@ -83,13 +88,15 @@ def _distance(data: Measured, values: Floats, *cases: Case) -> list[Known]:
 
 
 def rises(study: "CosScaleStudy", data: Measured, family: Family, name: str) -> list[Known]:
-    """What each step of alpha raises a cosine by, less what is asked for: a step, or a share of what is left to 1."""
+    """What each step of alpha raises a cosine by, less what is asked for: a step, or a share of what is left to 1, and
+    of a mode no more than is left to the last bin, so that one that stands there already has not failed."""
     b = study.bounds
+    top = TOP if name == "eta" else 1.0
     found: list[Known] = []
     for task in TASKS:
         for low, high in itertools.pairwise(family.scaled(alpha) for alpha in family.alphas):
             before, after = data.at(task, low, name), data.at(task, high, name)
-            asked = (b.peak_share * (1.0 - before)).clip(max=b.peak_step)
+            asked = np.minimum(b.peak_share * (1.0 - before), top - before).clip(0.0, b.peak_step)
             found.append(data.mean(after - before - asked, (task, low), (task, high)))
     return found
 
@@ -150,12 +157,12 @@ def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
         )
     ]
     return {
-        "c4_window": least([_share(data, at(task, main, "within"), (task, main)) for task in TASKS]),
-        "c4_others": least([_share(data, at(task, main, "others"), (task, main)) for task in TASKS]),
+        "c4_window": _windowed(data, family, "within", PLAIN),
+        "c4_others": _windowed(data, family, "others", PLAIN),
         "c4_alike": least(alike),
         "p7_aligned": largest(aligned),
         "p8_local": largest(local),
-        "p8_far": least(far),
+        "p8_far": _failing(study, data, PLAIN, far),
         "p9_sharp": largest(
             [_at_least_zero(data.mean(at(t, main, x), (t, main))) for t in TASKS for x in ("entropy", "entropy_long")]
         ),
@@ -163,20 +170,48 @@ def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     }
 
 
+def _windowed(data: Measured, family: Family, name: str, other: str) -> Known:
+    """Least share of the weight that is near: on the local source where the arm has learnt it; on the far one where
+    another arm has learnt that and this one the local source.
+
+    An arm that must itself have learnt the far source reads beyond the window, and C4 could not hold of it.
+    """
+    main = family.scaled()
+    local: Case = ("local", main)
+    far = _share(data, data.at("far", main, name), local, ("far", other))
+    return least([_share(data, data.at("local", main, name), local), far])
+
+
 def _fails_far(study: "CosScaleStudy", data: Measured, family: Family, alpha: float, other: str) -> list[Known]:
     """Shares by which an arm loses the far source to one that learnt it, and by which its attention is in the window.
 
-    The second tells a window from an arm that has just not been trained: that one looks anywhere.
+    The second tells a window from an arm that has just not been trained, which looks anywhere or, where q and k share a
+    projection, at the query's own key alone: so the arm has learnt the local source, and what is not on that key is
+    near too.
     """
     b, arm, at = study.bounds, family.scaled(alpha), data.at
     lost = (at("far", arm, "excess") - at("far", other, "excess")) / at("far", arm, "floor")
-    learnt: Case = ("far", other)  # the arm itself is not asked to have learnt: whether it can is the question
-    near, loss = _share(data, at("far", arm, "within"), learnt), data.mean(lost, learnt)
-    if near is None or loss is None:
-        return [None, None]
-    # no excess is below 0, and that of the other arm is below the gate
-    least_loss = -b.gate * float(np.nanmax(at("far", other, "no_context") / at("far", arm, "floor")))
-    return [Bounded(loss, low=least_loss) - b.failed, near - b.window]
+    learnt: tuple[Case, Case] = (("far", other), ("local", arm))  # whether the arm learns far is the question
+    loss, *near = (data.mean(values, *learnt) for values in (lost, *(at("far", arm, x) for x in ("within", "others"))))
+    if loss is None:
+        return [None]
+    shares = [Bounded(one, 0.0, 1.0) - b.window for one in near if one is not None]  # known where the loss is
+    return [Bounded(loss, low=_least_loss(study, data, other)) - b.failed, *shares]
+
+
+def _least_loss(study: "CosScaleStudy", data: Measured, other: str) -> float:
+    """No excess is below 0, and that of the other arm is below the gate."""
+    no_context, floor = (data.at("far", other, name) for name in ("no_context", "floor"))
+    return -study.bounds.gate * float(np.nanmax(no_context / floor))
+
+
+def _failing(study: "CosScaleStudy", data: Measured, other: str, parts: list[Known]) -> Known:
+    """The least of `_fails_far`, cut at what is possible: no share is below 0 or above 1, whatever is not known."""
+    b, number = study.bounds, least(parts)
+    if number is None:
+        return None
+    lowest = min(-b.window, _least_loss(study, data, other) - b.failed)
+    return Bounded(number, lowest, 1.0 - b.window)
 
 
 def far_reference(data: Measured, family: Family) -> str:
@@ -187,7 +222,7 @@ def far_reference(data: Measured, family: Family) -> str:
 
 def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     family, at = study.gated, data.at
-    main = family.scaled()
+    other = far_reference(data, family)
 
     def born(name: str) -> Known:
         return least([_share(data, at(task, family.plain, f"untrained-{name}-{family.main:g}")) for task in TASKS])
@@ -195,11 +230,11 @@ def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     return {
         "c3_gau": least(rises(study, data, family, "eta")),
         "c3_gau_mean": least(rises(study, data, family, "eta_mean")),
-        "c4_gau": least([_share(data, at(task, main, "within"), (task, main)) for task in TASKS]),
-        "c4_gau_others": least([_share(data, at(task, main, "others"), (task, main)) for task in TASKS]),
+        "c4_gau": _windowed(data, family, "within", other),
+        "c4_gau_others": _windowed(data, family, "others", other),
         "c4_born": born("within"),
         "c4_born_others": born("others"),
-        "p8_gau": least(_fails_far(study, data, family, family.main, far_reference(data, family))),
+        "p8_gau": _failing(study, data, other, _fails_far(study, data, family, family.main, other)),
     }
 
 
@@ -222,7 +257,9 @@ def _of_training(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     only: list[Known] = []
     for alpha in study.position_alphas:
         gained, cases = gain(data, PLAIN, "content", alpha), gain_cases(PLAIN, "content", alpha)
-        only.append(data.mean(gained - b.excess, *cases))
+        if not offers(study, data, alpha):
+            only.append(None)
+            continue
         for one in study.baselines:
             if not one.rotary:
                 both = (*cases, *gain_cases(one.name, "content", alpha))
@@ -234,6 +271,12 @@ def _of_training(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
         "c9_transfers": least(transfers),
         "c9_rope_only": least(only),
     }
+
+
+def offers(study: "CosScaleStudy", data: Measured, alpha: float) -> bool:
+    """Whether CosScale with RoPE gains what counts on the content source, so that there is a gain to be compared."""
+    number = data.mean(gain(data, PLAIN, "content", alpha), *gain_cases(PLAIN, "content", alpha))
+    return number is not None and number.estimate >= study.bounds.excess
 
 
 def transfer_cases() -> tuple[Case, ...]:

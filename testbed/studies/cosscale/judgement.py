@@ -12,7 +12,8 @@ from testbed.studies.cosscale.claims import claims
 from testbed.studies.cosscale.evidence import TASKS, evidence
 from testbed.studies.cosscale.notes import notes
 from testbed.studies.cosscale.results import Measured, gather, random_cosine
-from testbed.studies.gate import Partial
+from testbed.studies.cosscale.stated import PREFIX
+from testbed.studies.gate import Bounded, Partial
 from testbed.studies.judge import Evidence, Student, Verdict, judge
 from testbed.studies.judge.evidence import student_tail
 from testbed.studies.study import Check, Judgement
@@ -49,11 +50,18 @@ def verdicts(study: "CosScaleStudy", data: Measured, void: str | None = None) ->
 def _withheld(verdict: Verdict, number: Evidence | None) -> Verdict:
     if number is None:
         reason = "Undecided, because too few replicates learnt what the claim is about."
+        if verdict.claim.id == PREFIX + "c9_rope_only":
+            reason = "Undecided, because with RoPE nothing is gained that counts, or too few replicates learnt."
         return replace(verdict, reason=reason, replicates_needed=None)
-    if not isinstance(number, Partial):
+    if not partial(number):
         return verdict
-    said = "some of the arms that the claim is about did not learn their task: it could fail, not hold"
+    said = "some of the arms that the claim is about did not learn their task, or gain nothing: it could fail, not hold"
     return replace(verdict, notes=(*verdict.notes, said), replicates_needed=None)
+
+
+def partial(number: Evidence) -> bool:
+    """Whether something that the number is a minimum or a maximum of is not known."""
+    return partial(number.inner) if isinstance(number, Bounded) else isinstance(number, Partial)
 
 
 def checks(study: "CosScaleStudy", data: Measured) -> tuple[Check, ...]:

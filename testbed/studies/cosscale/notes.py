@@ -30,7 +30,7 @@ def notes(study: "CosScaleStudy", data: Measured, records: Sequence[Record]) -> 
         " are fewer than five: the arm is then *not learnt* (hollow markers in the figures).",
         *_excess_notes(study, data),
         _cosine_note(study, data),
-        _scale_note(data),
+        _scale_note(study, data),
         _born_note(study, data),
         _row_note(study, data),
         _match_note(study, data),
@@ -77,9 +77,14 @@ def _cosine_note(study: "CosScaleStudy", data: Measured) -> str:
     return f"eta_1*, in brackets the mean attended cosine, before RoPE, local and far: {'; '.join(parts)}."
 
 
-def _scale_note(data: Measured) -> str:
+def _scale_note(study: "CosScaleStudy", data: Measured) -> str:
     parts = [f"{task} {data.average(task, PLAIN, 'scale'):.1f}" for task in TASKS]
-    return f"Plain softmax trains |q| |k| / sqrt d, the alpha that it has in effect, to: {', '.join(parts)}."
+    near = [f"{data.average(task, PLAIN, 'within'):.2f}" for task in TASKS]
+    return (
+        f"Plain softmax trains |q| |k| / sqrt d, the alpha that it has in effect, to: {', '.join(parts)}, beside arms"
+        f" with alpha = {study.alphas[0]:g} to {study.alphas[-1]:g}. It has {' and '.join(near)} of its attention on"
+        f" the {study.reach} nearest keys; where that is near 1 C4 says little."
+    )
 
 
 def _born_note(study: "CosScaleStudy", data: Measured) -> str:
@@ -118,14 +123,34 @@ def _match_note(study: "CosScaleStudy", data: Measured) -> str:
         f" {data.average('local', family.window(reach), MATCHES[1]):.2f}"
         for reach in family.reaches
     ]
+    learnt = [
+        data.average("local", family.window(reach), "excess")
+        for reach in family.reaches
+        if data.usable(("local", family.window(reach)))
+    ]
+    alike = ""
+    if len(learnt) > 1:
+        spread, bound = max(learnt) - min(learnt), study.bounds.excess
+        alike = f" The {len(learnt)} windows that learnt differ in excess by {spread:.4f} nats at most"
+        alike += (
+            f", less than the bound {bound:g}: which of them an arm is matched to says little, and p8_local says only"
+            " that it learnt the local source as they did."
+            if spread < bound
+            else "."
+        )
     return (
         f"w_90, e^H and the windows matched by each, local source, by alpha: {'; '.join(parts)}. The windowed arms' own"
-        f" w_90 and e^H: {'; '.join(windows)}."
+        f" w_90 and e^H: {'; '.join(windows)}.{alike}"
     )
 
 
 def _reference_note(data: Measured, study: "CosScaleStudy") -> str:
-    return f"p8_gau is judged against {far_reference(data, study.gated)}, the arm of this block that learnt far."
+    arm = far_reference(data, study.gated)
+    both: tuple[Case, Case] = (("far", arm), ("local", study.gated.scaled()))
+    return (
+        f"p8_gau, and c4_gau on the far source, are judged against {arm}; replicates in which it learnt far and"
+        f" {study.gated.scaled()} the local source: {int(data.learnt(*both).sum())} of {len(data.seeds)}."
+    )
 
 
 def _infoscale_note(study: "CosScaleStudy", data: Measured) -> str:

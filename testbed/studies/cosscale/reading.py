@@ -35,12 +35,12 @@ from testbed.methods.cosine import CosScale
 from testbed.models.transformer import Transformer
 from testbed.sources import Source
 from testbed.studies.cosscale.grid import MemberProbe
+from testbed.studies.cosscale.results import BINS
 from testbed.training.batches import with_begin
 from testbed.training.member import TrainedMember
 from testbed.training.sequences import draw_sequences
 
 Arrays = dict[str, NDArray[Any]]
-BINS = 200
 MAX_QUERIES = 32
 LOWEST = -1e30
 """Stands for ln 0 in what is stored."""

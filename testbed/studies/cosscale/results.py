@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Case = tuple[Role, str]
 """A task and an arm on it."""
+BINS = 200
+"""Bins of the histograms of cosines, over [-1, 1]."""
+TOP = 1.0 - 1.0 / BINS
+"""The middle of the last of them: no mode is read above it."""
 SMOOTHING = 5
 """Bins over which a histogram is averaged before its mode is read."""
 

@@ -9,12 +9,21 @@ if TYPE_CHECKING:
 
 PAPER = "2501.08570"
 PREFIX = "cosscale."
-CLAIMED, WINDOWED = "as claimed", "far source lost"
-TILTING, UNWINDOWED, USELESS = "tilting alone", "no window", "no gain"
-"""The planted worlds: all claims hold but P8; P8 holds and the gate withholds who lost; training leaves the cosines to
-softmax; no window forms; CosScale gains nothing and InfoScale harms one source."""
+CLAIMED, WINDOWED = "far source learnt", "far source lost"
+TILTING, UNWINDOWED, USELESS = "tilting alone", "no window", "no gain of its own"
+"""The planted worlds: the far source is learnt, so that all claims hold but C4 and P8; it is lost for a window, so that
+these hold and the gate withholds what asks for it; training leaves the cosines to softmax; no window forms; training is
+not helped by CosScale, which gains with all positions alike, and InfoScale harms one source."""
 ABOVE_ZERO = Region(lower=0.0)
 BOTH = "local (T5) and far (T6) source, RoPE"
+
+
+def whatever_source(other: str) -> str:
+    """Where C4 is asked for: an arm that must have learnt the far source could not be windowed there."""
+    return (
+        f"local source (T5), and far source (T6) where {other} has learnt it and the arm the local one, RoPE; that the"
+        " arm itself learns far is not asked for"
+    )
 
 
 def stated(
@@ -51,6 +60,7 @@ def stated(
     )
 
 
-def step_words(study: "CosScaleStudy") -> str:
+def step_words(study: "CosScaleStudy", mode: bool = True) -> str:
     b = study.bounds
-    return f"{b.peak_step:g} at least, or by {b.peak_share:g} of what is left to 1 where that is less"
+    last = ", and by no more than is left to the last bin of the histogram" if mode else ""
+    return f"{b.peak_step:g} at least, or by {b.peak_share:g} of what is left to 1 where that is less{last}"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.studies.cosscale.stated import ABOVE_ZERO, BOTH, TILTING, UNWINDOWED, stated, step_words
+from testbed.studies.cosscale.stated import ABOVE_ZERO, BOTH, TILTING, UNWINDOWED, stated, step_words, whatever_source
 from testbed.studies.judge import Claim, Region
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def of_windows(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"A much larger alpha ({b.main_alpha:g}) makes attention windowed: {b.window:.0%} of it on the {reach}"
             " nearest keys, the query's own among them, whatever the source.",
             place="theorem 3.5 (C4), as far as known",
-            scope=BOTH,
+            scope=whatever_source("plain softmax"),
             control=f"world '{UNWINDOWED}'; plain softmax on the far source must not pass",
             region=Region(lower=b.window),
             margin=0.0,
@@ -29,7 +29,7 @@ def of_windows(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"So it is of the other keys: of the attention that is not on the query's own key alpha = {b.main_alpha:g}"
             f" has {b.window:.0%} on the {reach - 1} nearest, whatever the source.",
             place="theorem 3.5 (C4), as far as known, without the diagonal",
-            scope=BOTH,
+            scope=whatever_source("plain softmax"),
             control=f"world '{UNWINDOWED}'",
             region=Region(lower=b.window),
             margin=0.0,
@@ -74,10 +74,10 @@ def of_windows(study: "CosScaleStudy") -> tuple[Claim, ...]:
             "p8_far",
             f"For alpha >= {b.large_from:g} the far source is failed as windowed attention fails it: the excess passes"
             f" that of plain softmax, which has learnt, by {b.failed:.0%} of that of the best law within the window,"
-            f" and {b.window:.0%} of the attention is in the window.",
+            f" and {b.window:.0%} of the attention is in the window, with and without the query's own key.",
             place="our prediction P8",
             scope=f"far source (T6), RoPE, n = m, source beyond {study.model.depth} x {reach - 1} tokens; replicates in"
-            " which plain softmax has learnt",
+            " which plain softmax has learnt it and the arm the local source",
             control=f"world '{UNWINDOWED}'; the windowed arm itself stays at its floor or above (a check)",
             region=ABOVE_ZERO,
             margin=0.0,
@@ -127,7 +127,7 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
         stated(
             study,
             "c3_gau_mean",
-            f"In the paper's own block the mean attended cosine grows with alpha: by {step_words(study)}.",
+            f"In the paper's own block the mean attended cosine grows with alpha: by {step_words(study, mode=False)}.",
             place="theorem 3.4 (C3), read by the mean",
             scope=BOTH,
             control=f"world '{TILTING}'",
@@ -141,7 +141,7 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"In the paper's own block alpha = {main:g} makes attention windowed: {b.window:.0%} of it on the {reach}"
             " nearest keys, the query's own among them, whatever the source.",
             place="theorem 3.5 (C4), as far as known",
-            scope=BOTH,
+            scope=whatever_source("the other arm of P8 in this block"),
             control=f"world '{UNWINDOWED}'; the standard block beside it, whose q and k do not share a projection",
             region=Region(lower=b.window),
             margin=0.0,
@@ -153,7 +153,7 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"So it is of the other keys in the paper's own block: of the attention that is not on the query's own key"
             f" {b.window:.0%} is on the {reach - 1} nearest, whatever the source.",
             place="theorem 3.5 (C4), as far as known, without the diagonal",
-            scope=BOTH,
+            scope=whatever_source("the other arm of P8 in this block"),
             control=f"world '{UNWINDOWED}'",
             region=Region(lower=b.window),
             margin=0.0,
@@ -162,8 +162,9 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
         stated(
             study,
             "c4_born",
-            f"That window is there before training: q and k share a projection, and {b.window:.0%} of the attention of"
-            f" the first weights under alpha = {main:g} is on the {reach} nearest keys, the query's own among them.",
+            f"With the own key that window is there before training: q and k share a projection, so that a query's"
+            f" cosine with its own key is about 1, and {b.window:.0%} of the attention of the first weights under alpha"
+            f" = {main:g} is on the {reach} nearest keys, nearly all of it on the own one.",
             place="our prediction, from the paper's released code",
             scope=f"{BOTH}; first weights, which no gate concerns",
             control=f"world '{UNWINDOWED}'",
@@ -174,7 +175,7 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
         stated(
             study,
             "c4_born_others",
-            f"So it is of the other keys before training: of the attention that is not on the query's own key"
+            f"So it is without the own key before training: of the attention that is not on the query's own key"
             f" {b.window:.0%} is on the {reach - 1} nearest.",
             place="our prediction, from the paper's released code, without the diagonal",
             scope=f"{BOTH}; first weights, which no gate concerns",
@@ -188,10 +189,11 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             "p8_gau",
             f"In the paper's own block alpha = {main:g} fails the far source as windowed attention does: the excess"
             f" passes that of an arm of this block that has learnt by {b.failed:.0%} of that of the best law within the"
-            f" window, and {b.window:.0%} of the attention is in the window.",
+            f" window, and {b.window:.0%} of the attention is in the window, with and without the query's own key.",
             place="our prediction P8",
             scope=f"far source (T6), RoPE, n = m, source beyond {study.gau.depth} x {reach - 1} tokens; the other arm"
-            " is plain softmax, or if too few replicates of it learnt, the least alpha",
+            " is plain softmax, or if too few replicates of it learnt, the least alpha; replicates in which it has"
+            " learnt far and the arm the local source",
             control=f"world '{UNWINDOWED}'; the windowed arm itself stays at its floor or above (a check)",
             region=ABOVE_ZERO,
             margin=0.0,

@@ -36,6 +36,8 @@ WINDOWS = {
     "gau": ("c4_gau", "c4_gau_others", "c4_born", "c4_born_others"),
 }
 MATCHED = {"standard": ("c4_alike", "p8_local", "p8_far"), "gau": ("p8_gau",)}
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Of the scales and of the windows, which lie too near together to be labelled."""
 MATCH_TITLES = {"mass_width": "w$_{90}$ (tokens)", "effective_keys": "keys in effect, e$^H$"}
 
 
@@ -149,22 +151,17 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
     scaled: list[Case] = [("local", family.scaled(alpha)) for alpha in alphas]
     windows: list[Case] = [("local", family.window(reach)) for reach in family.reaches]
     for axis, by in zip(axes[0], MATCHES, strict=True):
-        labels: list[tuple[list[float], list[float], list[str], bool]] = []
-        for cases, names, label, place in (
-            (scaled, [f"{a:g}" for a in alphas], "CosScale, by $\\alpha$", 0),
-            (windows, [str(reach) for reach in family.reaches], "windows, by keys", 1),
-        ):
-            x = [data.average(*case, by) for case in cases]
-            curve(axis, data, x, cases, "excess", label, **{**cycle_look(place), "linestyle": "none"})
-            heights = [data.average(*case, "excess") for case in cases]
-            labels.append((x, heights, names, place == 1))
-        axis.margins(x=0.15)
-        for x, heights, names, left in labels:
-            _name_points(axis, x, heights, names, left)
+        looks = [(one, MARKERS[at % len(MARKERS)], 0) for at, one in enumerate(scaled)]
+        looks += [(one, MARKERS[at % len(MARKERS)], 1) for at, one in enumerate(windows)]
+        for case, marker, place in looks:
+            name = case[1].removeprefix("gau-").replace("cosscale-", "$\\alpha$ = ")
+            drawn = {**cycle_look(place), "linestyle": "none", "marker": marker, "markersize": 4}
+            curve(axis, data, [data.average(*case, by)], [case], "excess", name, **drawn)
+        axis.set_yscale("log")
+        axis.margins(x=0.1, y=0.15)
         axis.set_xlabel(MATCH_TITLES[by])
         axis.set_ylabel("excess, local (nats)")
-        axis.set_yscale("log")
-        legend_under(axis)
+        legend_under(axis, columns=4)
     for case in [*scaled, *windows, ("local", family.plain)]:
         rows += [row(data, case, name, quantity=name) for name in (*MATCHES, "row_kl", "row_js", "excess")]
     for task in TASKS:
@@ -188,7 +185,7 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
     rows += [row(data, ("far", arm), "excess", quantity="excess") for arm in (family.plain, family.window())]
     axis.set_title("excess, far source")
     axis.set_ylabel("excess (nats)")
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # a marker at 0 stands clear of the axis
     for one in axes[1]:
         alpha_axis(one, alphas)
         legend_under(one)
@@ -206,26 +203,3 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
         ),
         claims=tuple(f"{PREFIX}{name}" for name in MATCHED[family.block]),
     )
-
-
-def _name_points(axis: "Axes", x: list[float], y: list[float], names: list[str], left: bool) -> None:
-    """One label for points that lie together, so that no label hides another; linear x, logarithmic y."""
-    low, high = axis.get_xlim()
-    groups: list[list[int]] = []
-    for at in range(len(x)):
-        near = (one for one in groups if abs(x[one[0]] - x[at]) < (high - low) / 10 and 0.4 < y[one[0]] / y[at] < 2.5)
-        together = next(near, None)
-        if together is None:
-            groups.append([at])
-        else:
-            together.append(at)
-    for one in groups:
-        beside = (min if left else max)(x[at] for at in one)
-        axis.annotate(
-            ", ".join(names[at] for at in one),
-            (beside, max(y[at] for at in one)),
-            xytext=(-6 if left else 6, 3),
-            textcoords="offset points",
-            fontsize=6,
-            ha="right" if left else "left",
-        )
