@@ -19,15 +19,16 @@ from testbed.studies.length_extrapolation.grid import (
     tuned_rate,
     tuning_cells,
 )
+from testbed.studies.length_extrapolation.measure import late_places
 from testbed.studies.length_extrapolation.oracle import excess_of, has_oracle, logit_std, power_of, tempered_laws
 from testbed.training import Shape
 
 CONFIG = Path(__file__).parents[2] / "configs" / "length_extrapolation.toml"
 SCALES = ["smoke", "laptop", "gpu", "full"]
 CLAIMS = [
-    *("no_op", "control", "order", "sphere", "tax"),
+    *("no_op", "no_op_read", "control", "order", "sphere", "tax"),
     *("positions", "gain_in_range", "gain_drawn", "gain_hidden"),
-    *("best", "added_infoscale", "added_cosscale", "only_rope", "boundary", "beyond_reach", "within_reach"),
+    *("best", "added_infoscale", "added_cosscale", "only_rope", "boundary", "reach_bound", "within_reach"),
     *("flat", "relative", "frozen", "focus", "shape", "mass", "mass_loss", "not_best"),
 ]
 ROLES = {"local", "averaging", "classes", "evidence", "recall", "argmax", "lag"}
@@ -170,6 +171,23 @@ def test_a_change_adds_or_replaces():
     band = Change(name="a", kind="mask", band=0.5).on((rope,), 64)
     assert names(band) == ["rope", "banded"]
     assert band[1].reach == 32
+
+
+def test_fewer_than_256_judged_places_beyond_4_m_are_refused(laptop):
+    for scale in SCALES[1:]:
+        study = load(scale)
+        for task in study.tasks:
+            for ratio in study.ratios_of(task) if task.arms and scale == "laptop" else ():
+                judged = task.sequences_at(ratio) * late_places(task.source, ratio * task.train_length, 64)
+                assert ratio <= 4 or judged >= 256, (scale, task.name, ratio)
+    recall = next(task for task in laptop.tasks if task.role == "recall")
+    with pytest.raises(ConfigError, match="T2_recall has 255 judged places in the second halves at 8 m"):
+        laptop.replace(tasks=(recall.replace(n_beyond=255),)).prepare()
+    with pytest.raises(ConfigError, match="must be at least 256"):
+        laptop.replace(tasks=(recall.replace(n_beyond=None),)).prepare()
+    near = recall.replace(n_beyond=2, ratios=(1, 4))
+    laptop.replace(tasks=(near,)).prepare()
+    assert (near.sequences_at(4), near.sequences_at(8)) == (near.n_sequences, 2)
 
 
 def test_configs_that_make_no_sense_are_refused(laptop):

@@ -5,7 +5,8 @@ task's largest ratio n / m, s runs over the methods that multiply logits by a fu
 head), b over the changes of position and mask, a over the values of CosScale's alpha, +s is a row with s added. Judged
 with positions in range are rows of the rotary arm with ReRoPE.
 
-    no_op            max over s, 1 < r <= R of |KL(nope + s, r) - KL(nope, r)|     <= margin         averaging
+    no_op            max over s by length, 1 < r <= R of |KL(nope + s, r) - KL(nope, r)|  <= margin  averaging
+    no_op_read       the same, s read off the logits of a head or of a row         <= margin         averaging
     control          min over s of KL(nope + s, R) - KL(nope, R)                   >= margin         classes, evidence
     order            min of KL(+infoscale) - KL(none), KL(+log n) - KL(+infoscale) >= margin         classes, evidence
     sphere           KL(nope + sphere infoscale, R) - KL(nope + infoscale, R)      >= margin         classes
@@ -15,12 +16,14 @@ with positions in range are rows of the rotary arm with ReRoPE.
     gain_hidden      the same without positions, the begin symbol hidden           >= margin         recall, argmax
     best             min over a of KL(a + infoscale, R) - min over others of KL    <= margin         recall
     added_infoscale  max over b of KL(b + infoscale, R) - KL(b, R)                 <= margin         recall
+                     (b whose KL is below that of the best law without context)
     added_cosscale   min over a of max over b of KL(a + b, R) - KL(b, R)           <= margin         recall
     only_rope        max over a of min of KL(rope) - KL(a), 2 margin - KL(nope) + KL(a, nope)  >= margin   recall
-    boundary         max over a away from the boundary of KL(a + rerope) - KL(a + rerope + infoscale) <= margin  recall
-    tax              min over unclamped s of KL(arm + s, 1) - KL(arm, 1)           >= margin         local
-    beyond_reach     min over masks of KL(mask, R) - loss of the exact law given what is reached  >= -margin   lag
-    within_reach     max over masks of KL(mask, R) - KL(none, 1)                   <= margin         lag
+    boundary         max of: over a away from the boundary KL(a + rerope) - KL(a + rerope + infoscale),
+                     2 margin less the largest of these over a near it             <= margin         recall
+    tax              min over unclamped s of KL(arm + s, 1) - KL(arm, 1)           >= margin         local, averaging
+    reach_bound      min over masks of KL(mask, R) - loss of the exact law given what is reached  >= -margin   lag
+    within_reach     max over masks within the gate at n = m of KL(mask, R) - KL(none, 1)  <= margin  lag
 
     flat             max of |slope of H on ln n| under rerope + infoscale          <= flat_slope     classes, recall
     relative         max of |(H_n / ln n) / (H_m / ln m) - 1| under it, broad heads   <= relative    classes, recall
@@ -35,14 +38,16 @@ One margin stands for all differences of excesses: less than a percent of what c
 .95 nats), and a fifteenth of what the weakest multiplier costs exact attention on the classes. A replicate counts where
 every arm of a difference has learnt its task (excess at n = m below `gate` times the KL of the best law without
 context); an arm with fewer than five such replicates isn't judged. `tax` is over all positions, the others over the
-second half of a sequence. Scopes name the tasks, arms and lengths that the scale runs.
+second half of a sequence. The scope of a claim names the tasks and lengths that the scale runs, that of a verdict those
+that it rests on.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 from testbed.studies.judge import Claim, Evidence, Student
 from testbed.studies.length_extrapolation.claim_evidence import claim_evidence
-from testbed.studies.length_extrapolation.config import Role
+from testbed.studies.length_extrapolation.config import Task
 from testbed.studies.length_extrapolation.head_evidence import head_evidence
 from testbed.studies.length_extrapolation.loss_evidence import loss_evidence
 from testbed.studies.length_extrapolation.parts import Parts
@@ -75,14 +80,21 @@ def claims(study: "LengthExtrapolation") -> tuple[Claim, ...]:
     return tuple(_claim(study, one) for one in statements(study))
 
 
-def _claim(study: "LengthExtrapolation", told: Told) -> Claim:
+def claims_used(study: "LengthExtrapolation", found: dict[str, Parts | str]) -> tuple[Claim, ...]:
+    """The same claims with scopes that name what their numbers rest on, where there are any."""
+    return tuple(
+        _claim(study, one, parts if isinstance(parts := found[one.name], Parts) else None) for one in statements(study)
+    )
+
+
+def _claim(study: "LengthExtrapolation", told: Told, parts: Parts | None = None) -> Claim:
     return Claim(
         id=PREFIX + told.name,
         statement=told.statement,
         paper=PAPER,
         place=told.place,
         reading="inferred",
-        scope=scope(study, told),
+        scope=scope(study, told, parts),
         control=f"world {told.world}",
         region=told.region,
         margin=told.margin,
@@ -91,17 +103,28 @@ def _claim(study: "LengthExtrapolation", told: Told) -> Claim:
     )
 
 
-def scope(study: "LengthExtrapolation", told: Told) -> str:
-    """What the scale runs of what a claim is about: its tasks, with sizes and lengths."""
+def scope(study: "LengthExtrapolation", told: Told, parts: Parts | None = None) -> str:
+    """What the scale runs of what a claim is about, with sizes and lengths; given its rows, what these rest on."""
 
-    def of(role: Role) -> list[str]:
-        tasks = [task for task in study.tasks if task.role == role and task.arms]
-        return [
-            f"{task.name} ({study.depth_of(task)} {'layer' if study.depth_of(task) == 1 else 'layers'},"
-            f" m = {task.train_length}, n up to {study.largest(task)} m)"
-            for task in tasks
-        ]
+    def used(task: Task) -> bool:
+        return parts is None or any(task.name in re.split(r"[ ,:]+", name) for name in parts.names)
 
-    named = [one for role in told.roles for one in of(role)]
+    named = [
+        f"{task.name} ({study.depth_of(task)} {'layer' if study.depth_of(task) == 1 else 'layers'},"
+        f" m = {task.train_length}, n up to {study.largest(task)} m)"
+        for role in told.roles
+        for task in study.tasks
+        if task.role == role and task.arms and used(task)
+    ]
     where = " and ".join(named) if named else "a task that this scale does not run"
-    return f"{where}; {told.scope}; replicates that learnt the task"
+    said = (where, told.scope, _normed(study, parts) if told.normed else "", "replicates that learnt the task")
+    return "; ".join(one for one in said if one)
+
+
+def _normed(study: "LengthExtrapolation", parts: Parts | None) -> str:
+    """The arms with CosScale of which the better counts: all, or those that there are numbers of."""
+    arms = [arm for arm, _ in study.normed_arms]
+    used = arms if parts is None else [arm for arm in arms if any(name.split(":")[0] == arm for name in parts.names)]
+    left = [arm for arm in arms if arm not in used]
+    said = f"the better of {', '.join(used)}" if len(used) > 1 else f"{', '.join(used)} alone"
+    return said + (f" ({', '.join(left)} could not be judged)" if left else "")

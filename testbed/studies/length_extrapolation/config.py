@@ -19,8 +19,12 @@ Role = Literal["local", "averaging", "classes", "evidence", "recall", "pairs", "
 """T5, T7, T7b, T1, T2 (statements of one token, and pairs), T3, T4, T6, T8 of the catalogue of tasks."""
 Kind = Literal["length", "head", "row", "mask", "position", "position and length"]
 """What a change goes by: the number of keys alone, that and the head's spread of logits, each row of logits, distance,
-positions, or positions and the number of keys. The first two are the multipliers that claims speak of."""
+positions, or positions (or a mask) and the number of keys. The first two are the multipliers that claims speak of."""
 MULTIPLIERS: frozenset[str] = frozenset({"length", "head"})
+READ = ("head", "row")
+"""The kinds of multipliers that are read off logits, of a head or of a row."""
+FAR, LEAST_JUDGED = 4, 256
+"""Beyond so many m a replicate has at least so many judged places in the second halves of its sequences."""
 ROTARY = "rope"
 """The positions that most changes take the place of."""
 
@@ -45,6 +49,9 @@ class Task(Config):
     steps: int = Field(1000, ge=1, le=10**9, description="optimiser steps, the same for all its arms")
     sequences_per_step: int = Field(32, ge=1, le=2**20, description="sequences of m tokens a step")
     n_sequences: int = Field(128, ge=2, le=2**20, description="fresh sequences at each length, on which it is scored")
+    n_beyond: int | None = Field(
+        None, ge=2, le=2**20, description=f"the same at more than {FAR} m; left out: as many as at other lengths"
+    )
     ratios: tuple[int, ...] = Field((), description="test lengths in units of m; left out: those of the study")
     changes: tuple[str, ...] | None = Field(None, description="changes that are tried on it; left out: all that fit")
 
@@ -55,6 +62,10 @@ class Task(Config):
         if self.ratios:
             check_ratios(self.ratios)
         return self
+
+    def sequences_at(self, ratio: int) -> int:
+        """Fresh sequences at n = ratio m."""
+        return self.n_beyond if ratio > FAR and self.n_beyond is not None else self.n_sequences
 
 
 class Arm(Config):

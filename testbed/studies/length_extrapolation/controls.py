@@ -57,11 +57,22 @@ def oracle_figure(study: "LengthExtrapolation", data: Measured | None, records: 
                 mean, low, high = interval(one_of)
                 rows[-1] |= {"trained": mean, "trained_lower": low, "trained_upper": high}
                 right.errorbar(mean, place + offset + 0.1, xerr=[[mean - low], [high - mean]], **bars)
+        exact = np.asarray(a["power"])
+        for power, excess in zip(exact[exact > CURVE[-1]], a["excess"][exact > CURVE[-1]], strict=True):
+            left.plot(CURVE[-1], max(excess, 0.0), **(look | {"linestyle": "none", "marker": ">"}), clip_on=False)
+            left.annotate(
+                f"{power:.0f}" if power >= 10 else f"{power:.1f}",
+                (CURVE[-1], max(excess, 0.0)),
+                xytext=(-4, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=6,
+            )
     some = "no replicates" if data is None else learnt_text(data, *found)
     left.axvline(1.0, color="#999999", linewidth=0.8)
     left.axhline(study.margin, color="#999999", linewidth=0.8, linestyle=(0, (1.2, 1.2)))
     left.set_yscale("symlog", linthresh=LINEAR)
-    left.set_ylim(0, 1)
+    left.set_ylim(-LINEAR / 4, 1)  # the averaging source is at zero, above the axis
     left.set_xlim(CURVE[0], CURVE[-1])
     left.set_xlabel("multiplier of the logits")
     left.set_ylabel("excess of exact attention (nats)")
@@ -79,12 +90,13 @@ def oracle_figure(study: "LengthExtrapolation", data: Measured | None, records: 
         caption=(
             "Left: KL of the law that exact attention gives once its logits are multiplied, computed without any model"
             f" (mean of {study.n_oracle} sequences of the task's longest test length); markers are the multipliers of"
-            " the methods at this length, the dotted line is the smallest effect of interest. Right: the same by method"
+            " the methods at this length (an arrow at the edge, with its multiplier: one beyond it), the dotted line is"
+            " the smallest effect of interest. Right: the same by method"
             " (open, bars two standard errors) and beside it what the method costs trained transformers without"
             f" positions, excess with it less excess without it (filled, 95 % intervals over {some})."
             " On the averaging source every multiplier is an exact no-op, on the others one is best at every length."
         ),
-        claims=tuple(f"length_extrapolation.{name}" for name in ("no_op", "control", "order", "sphere")),
+        claims=tuple(f"length_extrapolation.{name}" for name in ("no_op", "no_op_read", "control", "order", "sphere")),
     )
 
 

@@ -204,7 +204,7 @@ def _member_cell(
         ratio=ratio,
         length=ratio * task.train_length,
         methods=methods,
-        n_sequences=task.n_sequences,
+        n_sequences=task.sequences_at(ratio),
         max_judged=study.max_judged,
         heads=kind == "member" and not arm.masked and study.looks_at_heads(change),
     )

@@ -197,7 +197,8 @@ def r_value_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure 
             " temperature in units of its critical one (Hayase & Karakida 2026), against its mean entropy, for the"
             " place that predicts the last token. Left of r = 1 the largest weights are alike, right of it few keys"
             " take all; the grey line is the bound on the entropy of a row for r > 1. One point a head and replicate,"
-            f" no interval; values outside the axes are drawn at their edge. {learnt_text(data)}."
+            " no interval; values outside the axes are drawn at their edge, rows whose two largest logits tie (no gap:"
+            f" r = 0) at the left one. {learnt_text(data)}."
         ),
         claims=tuple(f"length_extrapolation.{name}" for name in ("flat", "frozen")),
     )

@@ -45,7 +45,7 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
             f"Under InfoScale H stays within {FROZEN_CHANGE:.0%} in heads whose logits spread more than {FROZEN}.",
             "ours (P2)",
             both,
-            f"{in_range}, heads with spread above {FROZEN} at n = m",
+            f"{in_range}, heads with spread above {FROZEN} at n = m, if there are any",
             "frozen_grows: there too entropy grows",
             Region(upper=FROZEN_CHANGE),
             FROZEN_CHANGE,
@@ -100,7 +100,8 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
             " best weights keep their ratio.",
             "ours (P12)",
             both,
-            f"correlation over the multipliers, with {study.in_range} on the one, without positions on the other",
+            f"correlation over the multipliers, with {study.in_range} and over all heads on the one, without positions"
+            " and over heads with more than 1 nat of entropy at n = m on the other",
             "no_gain: on the recall source sharper attention does harm as well",
             Region(lower=0.0),
             0.0,

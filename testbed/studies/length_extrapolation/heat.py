@@ -56,7 +56,8 @@ def heat_figure(study: "LengthExtrapolation", data: Measured, task: Task, table:
     )
     assert image is not None  # there is a panel
     figure.colorbar(image, cax=bar_axis).set_label("excess (nats)")
-    figure.text(middle / 2 / width, 0.06 / height, "length n, in training lengths m", fontsize=8, ha="center")
+    centre = (LABELS + middle) / 2  # of the panels, from the left of the first to the right of the last
+    figure.text(centre / width, 0.06 / height, "length n, in training lengths m", fontsize=8, ha="center")
     return StudyFigure(
         figure=figure,
         rows=[row for row in table if row["task"] == task.name],
@@ -148,7 +149,7 @@ def _hatch(axis: "Axes", row: int, width: int) -> None:
 
 def _claims_of(task: Task) -> tuple[str, ...]:
     by_role = {
-        "averaging": ("no_op",),
+        "averaging": ("no_op", "no_op_read", "tax"),
         "classes": ("control", "order", "sphere", "not_best"),
         "evidence": ("control", "order"),
         "local": ("positions", "tax"),
@@ -157,6 +158,6 @@ def _claims_of(task: Task) -> tuple[str, ...]:
             *("only_rope", "boundary", "mass_loss"),
         ),
         "argmax": ("gain_drawn", "gain_hidden"),
-        "lag": ("beyond_reach", "within_reach"),
+        "lag": ("reach_bound", "within_reach"),
     }
     return tuple(f"length_extrapolation.{name}" for name in by_role.get(task.role, ()))

@@ -10,11 +10,12 @@ import numpy as np
 from testbed.runs import Record
 from testbed.studies.judge import Evidence, Verdict, judge
 from testbed.studies.length_extrapolation.claim_evidence import masked_rows
-from testbed.studies.length_extrapolation.claims import NOTHING, claims, evidence, parts_of
+from testbed.studies.length_extrapolation.claims import NOTHING, PREFIX, claims_used, parts_of
 from testbed.studies.length_extrapolation.config import NONE
 from testbed.studies.length_extrapolation.drawing import interval
 from testbed.studies.length_extrapolation.grid import scalings
 from testbed.studies.length_extrapolation.head_evidence import reported
+from testbed.studies.length_extrapolation.remarks import remarks
 from testbed.studies.length_extrapolation.results import Measured, Row, measured, oracles
 from testbed.studies.study import Check, Judgement
 
@@ -40,10 +41,12 @@ def judgement(study: "LengthExtrapolation", records: Sequence[Record]) -> Judgem
 
 def verdicts(study: "LengthExtrapolation", data: Measured, void: str | None = None) -> list[Verdict]:
     """One for each claim, judged together."""
-    numbers = evidence(study, data)
-    pairs = [(claim, NOTHING if isinstance(one := numbers[claim.id], str) else one) for claim in claims(study)]
+    found = parts_of(study, data)
+    numbers = {PREFIX + name: one if isinstance(one, str) else one.evidence for name, one in found.items()}
+    used = claims_used(study, found)
+    pairs = [(claim, NOTHING if isinstance(one := numbers[claim.id], str) else one) for claim in used]
     judged = judge(pairs, study.alpha, void=void)
-    reasons = [numbers[claim.id] for claim, _ in pairs]
+    reasons = [numbers[claim.id] for claim in used]
     return [
         replace(one, reason=f"Undecided, because {reason}.", replicates_needed=None) if isinstance(reason, str) else one
         for one, reason in zip(judged, reasons, strict=True)
@@ -136,7 +139,14 @@ def _oracle_checks(study: "LengthExtrapolation", records: Sequence[Record]) -> l
 
 def notes(study: "LengthExtrapolation", data: Measured) -> tuple[str, ...]:
     """Which arms learnt their tasks and at which rates, which row decides each claim, and what stands beside them."""
-    return (*_arms(study, data), *_deciding(study, data), *_beside(study, data), *_reaches(study, data))
+    return (
+        *_arms(study, data),
+        *_edges(study, data),
+        *_deciding(study, data),
+        *_beside(study, data),
+        *_reaches(study, data),
+        *remarks(study, data),
+    )
 
 
 def _arms(study: "LengthExtrapolation", data: Measured) -> list[str]:
@@ -152,7 +162,7 @@ def _arms(study: "LengthExtrapolation", data: Measured) -> list[str]:
         for arm in (one.name for one in study.arms_of(task)):
             learnt, rate = data.learnt[task.name, arm], data.rates.get((task.name, arm), grid[0])
             excess = np.nanmedian(data.late[task.name, Row(arm), 1])
-            edge = ", the upper edge of the grid" if len(grid) > 1 and rate == grid[-1] else ""
+            edge = _edge(grid, rate)
             parts.append(
                 f"{arm} {int(learnt.sum())} of {len(learnt)} replicates learnt (median excess at m {excess:.4f} nats,"
                 f" rate {rate:g}{edge})" + ("" if data.usable(task.name, arm) else ", not judged")
@@ -161,6 +171,25 @@ def _arms(study: "LengthExtrapolation", data: Measured) -> list[str]:
             floor = float(data.no_context[task.name, 1].mean())
             said.append(f"{task.name}, m = {task.train_length}: no-context KL {floor:.3f} nats; {'; '.join(parts)}.")
     return said
+
+
+def _edge(grid: tuple[float, ...], rate: float) -> str:
+    """Which edge of the grid of learning rates a rate is, if it is one of several."""
+    if len(grid) > 1 and rate in (grid[0], grid[-1]):
+        return f", the {'lower' if rate == grid[0] else 'upper'} edge of the grid"
+    return ""
+
+
+def _edges(study: "LengthExtrapolation", data: Measured) -> list[str]:
+    """How many arms take the smallest and the largest learning rate of the grid."""
+    grid, rates = study.tuning.learning_rates, list(data.rates.values())
+    if len(grid) < 2 or not rates:
+        return []
+    low, high = (sum(rate == edge for rate in rates) for edge in (grid[0], grid[-1]))
+    return [
+        f"Edges of the grid of rates: {low} of {len(rates)} arms take the lower, {grid[0]:g}, {high} the upper,"
+        f" {grid[-1]:g}; an arm at an edge might have learnt better beyond it (ties go to the smaller rate)."
+    ]
 
 
 def _number(one: Evidence, lowest: float = -math.inf) -> str:

@@ -57,6 +57,13 @@ def scored_sequences(source: Source, length: int, n_sequences: int, seed: int, m
     return Scored(SequenceSet(drawn.tokens, judged, laws, len(laws)), late, no_context)
 
 
+@lru_cache(maxsize=256)
+def late_places(source: Source, length: int, max_judged: int) -> int:
+    """Judged places in the second half of a sequence that are looked at: the fewest of a few sequences."""
+    judged = draw_sequences(source, "evaluation", 0, 2, length).judged[:, length // 2 :]
+    return min(max_judged, int(judged.sum(axis=1).min()))
+
+
 @lru_cache(maxsize=4)
 def hidden_sequences(source: Source, length: int, n_sequences: int, seed: int) -> Scored:
     """The same for a model that sees both sides: one hidden token a sequence, anywhere in it, all of them late."""

@@ -23,6 +23,15 @@ class Parts:
         all_of = (one.evidence if isinstance(one, Parts) else one for _, one in self.rows)
         return Max(all_of) if self.largest else Min(all_of)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all rows, down to those that are no `Parts` themselves."""
+        return tuple(
+            full
+            for name, one in self.rows
+            for full in ([f"{name}: {inner}" for inner in one.names] if isinstance(one, Parts) else [name])
+        )
+
     def deciding(self) -> tuple[str, Evidence]:
         """The row with the largest, or the least, estimate; down to a row that is no `Parts` itself."""
 

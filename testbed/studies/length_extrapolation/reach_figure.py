@@ -77,9 +77,9 @@ def reach_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure | 
             f"A token is copied from {lags} tokens back. Each mask: how many tokens back one layer reaches, and all"
             " layers together; the model's mean exact KL at the longest length with 95 % intervals over"
             f" {learnt_text(data, *{task.name for task, _, _ in found})} (filled), and the least that any model loses"
-            f" which is given what is reached alone (open). Values below {FLOOR:g} are drawn at it. A mask is said to"
-            " fail only where the token lies beyond the reach of all layers, and to cost nothing only where one layer"
-            " reaches it."
+            f" which is given what is reached alone (open). Values below {FLOOR:g} are drawn at it. Masks are put on"
+            " models trained without them, so that what lies above the bound is damage of any kind; a mask is asked to"
+            " cost nothing only where one layer reaches the token and the excess at n = m is within the gate."
         ),
-        claims=tuple(f"length_extrapolation.{name}" for name in ("beyond_reach", "within_reach")),
+        claims=tuple(f"length_extrapolation.{name}" for name in ("reach_bound", "within_reach")),
     )

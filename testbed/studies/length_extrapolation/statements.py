@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from testbed.studies.judge import Region
+from testbed.studies.length_extrapolation.config import READ
 from testbed.studies.length_extrapolation.head_statements import head_statements
 from testbed.studies.length_extrapolation.told import Told
 
@@ -20,11 +21,23 @@ def _controls(study: "LengthExtrapolation") -> tuple[Told, ...]:
     return (
         Told(
             "no_op",
-            "Where attention should average, multiplying logits by a function of length changes nothing.",
+            "Where attention should average, multiplying logits by a function of length alone changes nothing.",
             "ours (P5 for T7): the Bayes logits are constant there, so every multiplier is an exact no-op on them",
             ("averaging",),
-            "no positions; every multiplier, the YaRN temperature and the head-wise one among them",
+            f"no positions; {_named(study, 'length')}",
             "spread_logits: the trained logits spread, and scaling sharpens them",
+            below,
+            margin,
+        ),
+        Told(
+            "no_op_read",
+            "Where attention should average, multipliers that are read off the logits of a head or a row change"
+            " nothing.",
+            "ours (P5 for T7); the head-wise one has a floor on the spread of logits, which sets how large it is where"
+            " they are almost constant",
+            ("averaging",),
+            f"no positions; {_named(study, *READ)}",
+            "read_logits: these multipliers alone sharpen the spread that training left",
             below,
             margin,
         ),
@@ -64,8 +77,9 @@ def _controls(study: "LengthExtrapolation") -> tuple[Told, ...]:
             "tax",
             "Every multiplier that is below one for queries with fewer than m keys costs excess already at n = m.",
             "ours, after Su (2023): any change at test time taxes short inputs",
-            ("local",),
-            "all positions, methods that are not clamped",
+            ("local", "averaging"),
+            "all positions, methods that are not clamped; on the local source the trained models are insensitive to"
+            " softening, and on the averaging source exact attention is",
             "no_tax: softening costs nothing",
             above,
             margin,
@@ -124,25 +138,27 @@ def _positions(study: "LengthExtrapolation") -> tuple[Told, ...]:
 
 def _of_the_paper(study: "LengthExtrapolation") -> tuple[Told, ...]:
     margin, above, below = study.margin, Region(lower=study.margin), Region(upper=study.margin)
-    alphas = f"the better of {', '.join(arm for arm, _ in study.normed_arms)}"
     return (
         Told(
             "best",
             "CosScale with InfoScale is best at the longest length, or within the margin of it.",
             "claim C5, the paper's headline",
             ("recall",),
-            alphas,
+            "",
             "beaten: another method is far better",
             below,
             margin,
+            normed=True,
         ),
         Told(
             "added_infoscale",
-            "InfoScale can be added to every method of positions or masks: it raises the KL of none at the longest"
-            " length.",
+            "InfoScale can be added to every method of positions or masks that does better than no context: it raises"
+            " the KL of none at the longest length.",
             "claim C6, for InfoScale",
             ("recall",),
-            "rotary positions",
+            "rotary positions; methods whose mean KL is below that of the best law without context (what is left out"
+            " stands in the notes); behind masks InfoScale counts the tokens of the window, as a query's own keys are"
+            " never more than m",
             "harmful: added to one method it does harm",
             below,
             margin,
@@ -153,29 +169,32 @@ def _of_the_paper(study: "LengthExtrapolation") -> tuple[Told, ...]:
             " length.",
             "claim C6, for CosScale",
             ("recall",),
-            f"rotary positions, {alphas}",
+            "rotary positions",
             "harmful_norm: added to one method it does harm",
             below,
             margin,
+            normed=True,
         ),
         Told(
             "only_rope",
             "CosScale alone lowers the KL at the longest length with rotary positions, and does not without positions.",
             "claim C9, from the repository's README",
             ("recall",),
-            alphas,
+            "",
             "cosscale_idle (no gain with rotary positions) and cosscale_anywhere (a gain without)",
             above,
             margin,
+            normed=True,
         ),
         Told(
             "boundary",
-            f"InfoScale adds nothing to CosScale where heads are away from the frozen boundary, with {study.in_range}.",
+            "InfoScale adds nothing to CosScale where heads are away from the frozen boundary, and lowers the KL where"
+            f" they are near it, with {study.in_range}.",
             "ours (P9, its first half)",
             ("recall",),
-            f"arms whose retrieving head has sigma / sqrt(2 ln m) below {1 / study.boundary:.2f} or above"
-            f" {study.boundary:g} at n = m",
-            "gain_anywhere: it lowers the KL of every arm",
+            f"near: arms whose retrieving head has sigma / sqrt(2 ln m) from {1 / study.boundary:.2f} to"
+            f" {study.boundary:g} at n = m; both kinds of arms are needed",
+            "gain_anywhere (it lowers the KL of every arm) and gain_nowhere (of none)",
             below,
             margin,
         ),
@@ -186,27 +205,35 @@ def _windows(study: "LengthExtrapolation") -> tuple[Told, ...]:
     margin = study.margin
     return (
         Told(
-            "beyond_reach",
-            "A mask whose reach over all layers ends before the token to be copied costs at least what the exact law"
-            " loses that is given the tokens reached.",
-            "ours (P8), against windowed baselines; a bound, so that a failure would be a leak",
+            "reach_bound",
+            "No row behind a mask does better than the exact law given the tokens that all layers reach.",
+            "ours (for P8): a lower bound whatever the model, so that a failure would be a leak; it does not say that"
+            " reach is what costs, as any damage done by a mask is above it",
             ("lag",),
-            f"rotary positions, masks that lose more than the margin in the exact law; {_lags(study)}",
+            f"rotary positions, masks that lose more than the margin in the exact law, put on models trained without"
+            f" them; {_lags(study)}",
             "leak: a mask costs less than the bound",
             Region(lower=-margin),
             margin,
         ),
         Told(
             "within_reach",
-            "A mask whose reach in one layer holds the token to be copied costs nothing at the longest length.",
-            "ours (P8), the control of the claim above",
+            "A mask whose reach in one layer holds the token to be copied, and which does no damage at n = m, costs"
+            " nothing at the longest length.",
+            "ours (P8); models trained with their masks are what would decide it, and are left to larger scales",
             ("lag",),
-            f"rotary positions; {_lags(study)}",
+            f"rotary positions, masks whose excess at n = m is within the gate, put on models trained without them;"
+            f" {_lags(study)}",
             "blocked: such a mask costs something",
             Region(upper=margin),
             margin,
         ),
     )
+
+
+def _named(study: "LengthExtrapolation", *kinds: str) -> str:
+    """The changes of these kinds by name."""
+    return "; ".join(one.name for one in study.changes if one.kind in kinds)
 
 
 def _head_dims(study: "LengthExtrapolation") -> str:

@@ -12,6 +12,7 @@ class Told:
 
     roles    of the tasks that it is judged on; those that a scale does not run are left out of its scope
     scope    what else it is about
+    normed   whether it counts the better of the arms with CosScale, which its scope then names
     world    the planted world in which it must fail, and what is planted there
     """
 
@@ -24,3 +25,4 @@ class Told:
     region: Region
     margin: float
     unit: str = "nats"
+    normed: bool = False

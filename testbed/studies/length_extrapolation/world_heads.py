@@ -42,6 +42,11 @@ def strength(study: "LengthExtrapolation", task: Task, change: Change | None) ->
     return 1.0 - power_of(mine, study.largest(task) * m, head_dim, m, 2.0) ** -2
 
 
+def near_boundary(study: "LengthExtrapolation", arm: Arm) -> bool:
+    """Arms with CosScale but for the first: their sharp head stands at the frozen boundary, sigma = sqrt(2 ln m)."""
+    return arm.name in {normed for normed, _ in study.normed_arms[1:]}
+
+
 def planted_heads(
     study: "LengthExtrapolation",
     world: str,
@@ -62,9 +67,10 @@ def planted_heads(
     else:
         broad += grown * (CLAIMED_SLOPE if claimed else SLOPE * (1.0 - strength(study, task, one)))
     sharp = SHARP_ENTROPY * (1.0 + (0.6 * share if world == "frozen_grows" else 0.0))
+    spread = math.sqrt(2 * log_m) if near_boundary(study, arm) else SPREAD[1]
     found = {
         "entropy": _pair(broad * noise(0.01), sharp * noise(0.02)),
-        "logit_std": _pair(SPREAD[0] * noise(0.02), SPREAD[1] * noise(0.01)),
+        "logit_std": _pair(SPREAD[0] * noise(0.02), spread * noise(0.01)),
         "r_value": _pair(0.5 * noise(0.05), 2.0 * noise(0.05)),
     }
     if task.role in ("recall", "fillers"):

@@ -19,12 +19,12 @@ from testbed.sources import Source
 from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies.judge.claim import Word
 from testbed.studies.length_extrapolation.claims import NOTHING, PREFIX, claims, evidence
-from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, ROTARY, Arm, Change, Task
+from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, READ, ROTARY, Arm, Change, Task
 from testbed.studies.length_extrapolation.grid import changes_of
 from testbed.studies.length_extrapolation.oracle import SEED, excess_of, logit_std, power_of
 from testbed.studies.length_extrapolation.reach import reach_of
 from testbed.studies.length_extrapolation.results import Floats, Measured, Row
-from testbed.studies.length_extrapolation.world_heads import planted_heads, strength
+from testbed.studies.length_extrapolation.world_heads import near_boundary, planted_heads, strength
 
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
@@ -41,6 +41,7 @@ BASE = "as_claimed"
 
 FAILURES: Mapping[str, tuple[str, ...]] = {
     "spread_logits": ("no_op",),
+    "read_logits": ("no_op_read",),
     "harmless": ("control",),
     "strong_is_cheap": ("order", "sphere"),
     "no_tax": ("tax",),
@@ -52,7 +53,8 @@ FAILURES: Mapping[str, tuple[str, ...]] = {
     "cosscale_idle": ("only_rope",),
     "cosscale_anywhere": ("only_rope",),
     "gain_anywhere": ("boundary",),
-    "leak": ("beyond_reach",),
+    "gain_nowhere": ("boundary",),
+    "leak": ("reach_bound",),
     "blocked": ("within_reach",),
     "relative_entropy": ("flat",),
     "frozen_grows": ("frozen",),
@@ -144,11 +146,12 @@ def has_rotary(arm: Arm) -> bool:
 
 def _without_positions(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change: Change | None) -> float:
     is_scaling = change is not None and change.kind in MULTIPLIERS
+    if task.role == "averaging" and change is not None and change.kind in (*MULTIPLIERS, *READ):
+        sharpened = "read_logits" if change.kind in READ else "spread_logits"
+        return 3 * study.margin if world == sharpened else 0.0
     if change is not None and not is_scaling:
         return HALF_WAY
-    if task.role == "averaging":
-        return 3 * study.margin if is_scaling and world == "spread_logits" else 0.0
-    if task.role not in ("recall", "argmax"):
+    if task.role not in ("recall", "argmax"):  # without a change
         return 0.0
     if arm.name in {nope for _, nope in study.normed_arms}:
         return IN_RANGE * (0.5 if world == "cosscale_anywhere" else 2.0)
@@ -167,7 +170,7 @@ def _scaled(study: "LengthExtrapolation", world: str, task: Task, change: Change
 
 def _on_rope(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change: Change | None) -> float:
     if arm.name in {normed for normed, _ in study.normed_arms}:
-        return _normed(study, world, task, change)
+        return _normed(study, world, arm, change)
     if arm.name in study.scaled_arms:
         in_range = change is not None and change.name == study.in_range
         return (2 * IN_RANGE if world == "no_gain" else LEARNT_SCALE) if in_range else OUT_OF_RANGE
@@ -184,14 +187,15 @@ def _on_rope(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, cha
     return HALF_WAY
 
 
-def _normed(study: "LengthExtrapolation", world: str, task: Task, change: Change | None) -> float:
-    """With CosScale: as good as the best with InfoScale, else better than without it."""
+def _normed(study: "LengthExtrapolation", world: str, arm: Arm, change: Change | None) -> float:
+    """With CosScale: as good as the best with InfoScale, else better than without it; it gains near the boundary."""
     if change is not None and change.name == study.scaling:
         return HALF_WAY if world == "beaten" else 0.0
     if change is None:
         return 3 * OUT_OF_RANGE if world == "cosscale_idle" else HALF_WAY
     if study.in_range in (change.name, change.over):
-        return IN_RANGE / 4 if world == "gain_anywhere" and change.name == study.in_range else NORMED
+        gains = world == "gain_anywhere" or (near_boundary(study, arm) and world != "gain_nowhere")
+        return IN_RANGE / 4 if gains and change.name == study.in_range else NORMED
     return HALF_WAY * (2.0 if world == "harmful_norm" else 0.2)
 
 
@@ -221,7 +225,7 @@ def tax(study: "LengthExtrapolation", world: str, task: Task, change: str) -> fl
     """What a change costs over all positions of a sequence of the training length, in the mean."""
     one = None if change == NONE else study.change(change)
     costs = one is not None and one.kind in MULTIPLIERS and not one.no_op
-    return 5 * study.margin if costs and task.role == "local" and world != "no_tax" else 0.0
+    return 5 * study.margin if costs and task.role in ("local", "averaging") and world != "no_tax" else 0.0
 
 
 def _exact_cost(study: "LengthExtrapolation", task: Task, change: Change, ratio: int) -> float:
