@@ -137,7 +137,7 @@ def test_the_time_limit_gives_3_and_a_later_run_completes(answer) -> None:
 
 WRONG = [
     (["run", "tinny.toml"], "there is no config tinny.toml; "),
-    (["run", "optimal_contxt"], "did you mean optimal_context?"),
+    (["run", "optimal_contxt"], "did you mean optimal_context"),
     (["run", "tiny.toml", "stepz=3"], "tiny.toml: stepz: unknown key, did you mean steps?"),
     (["run", "tiny.toml", "steps=many"], "steps: given 'many'; input should be a valid integer"),
     (["run", "tiny.toml", "inner.width=1"], "inner.width: given 1; input should be greater than or equal to 2"),
