@@ -96,7 +96,7 @@ def change_figure(study: "AttentionTheory", data: Data) -> StudyFigure:
         caption=(
             f"Gaussian heads, n = {most} against m = {m}. Grey band: within {study.bounds.flat:.0%}. Vertical line:"
             f" sigma = sqrt(2 ln m), where weights freeze on O(1) keys. InfoScale keeps H / ln n where sigma is small"
-            f" and H where it is large. {interval_words(data)}"
+            f" and changes H least where it is large. {interval_words(data)}"
         ),
         claims=tuple(f"{STUDY}.{name}" for name in ("p1_ratio", "p2_flat", "headwise", "log_n_nearer")),
     )
