@@ -23,7 +23,7 @@ def calibrate_study(config: str, overrides: Sequence[str], scale: str, draws: in
 
 def keep_calibration(study: Study, draws: int, results: Path) -> Confusion:
     """Try the study's judge on its planted worlds, and keep the table in the results folder."""
-    confusion = calibrate(study.worlds(), study.n_replicates, draws, SEED, getattr(study, "alpha", 0.05))
+    confusion = calibrate(study.worlds(), study.n_replicates, draws, SEED, study.alpha)
     path = calibration_file(results, study.content_key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The `Study` contract: cells before, measurements during, verdicts and figures after, from records alone."""
 
+import importlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from testbed.core import Registry, Tagged
+from testbed.core import Config, Registry, Tagged
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.judge import Claim, Verdict, World
 from testbed.training.member import TrainedMember
@@ -49,16 +50,36 @@ class StudyFigure:
     """Ids of the claims that it shows."""
 
 
+class MeasuredBudget(Config):
+    """What a run of a config took, for the reader; it changes nothing."""
+
+    members: int = Field(0, ge=0, le=10**9, description="trained members")
+    positions: float = Field(0.0, ge=0, le=1e18, description="training positions, or samples, of all members")
+    seconds: float = Field(0.0, ge=0, le=1e9, description="seconds of the whole run")
+    machine: str = Field("", description="where")
+
+
 class Study(Tagged):
-    """One paper's claims held against a truth that is known. Its fields are the keys of its config."""
+    """One paper's claims held against a truth that is known. Its fields are the keys of its config.
+
+    A study is one file that defines everything below, or a package: there `judge`, `figures` and `worlds` are the
+    functions of the modules `judgement`, `figures` and `worlds` beside the study's own, imported when they are needed,
+    so that neither torch nor a plotting library is loaded to read a config.
+    """
 
     version: ClassVar[int] = 1
     """Raised when an unchanged cell would measure something else; part of every key."""
     title: ClassVar[str] = ""
     papers: ClassVar[tuple[str, ...]] = ()
+    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
+    decided_at: Scale = Field("laptop", description="scale that decides the claims")
     positions_per_ensemble: int = Field(
         4_000_000, ge=1, description="training positions in one ensemble, about: what an interruption can lose"
+    )
+    measured_budget: MeasuredBudget = Field(
+        MeasuredBudget(), description="what a run of this config took; changes nothing"
     )
 
     # -- before
@@ -81,22 +102,31 @@ class Study(Tagged):
         """One record for each cell; `members` holds the trained member of each training key. Never trains."""
 
     # -- after
-    @abstractmethod
     def judge(self, records: Sequence[Record]) -> Judgement:
-        """Verdicts from records alone."""
+        """Verdicts from records alone: `judgement(study, records)`."""
+        judged: Judgement = self._beside("judgement")(self, records)
+        return judged
 
-    @abstractmethod
     def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
         """Figures by file name, from records alone; a panel without data is left out, not drawn empty."""
+        drawn: dict[str, StudyFigure] = self._beside("figures")(self, records)
+        return drawn
 
     @property
     @abstractmethod
     def n_replicates(self) -> int:
         """Independent replicates that this config plans."""
 
-    @abstractmethod
     def worlds(self) -> list[World]:
-        """Planted worlds with known answers, on which `testbed calibrate` tries the judge."""
+        """Planted worlds with known answers, on which `testbed calibrate` tries the judge: `worlds(study)`."""
+        planted: list[World] = self._beside("worlds")(self)
+        return planted
+
+    def _beside(self, name: str) -> Callable[..., Any]:
+        """The function `name` of the module `name` in the study's package."""
+        package = type(self).__module__.rpartition(".")[0]
+        found: Callable[..., Any] = getattr(importlib.import_module(f"{package}.{name}"), name)
+        return found
 
 
 studies: Registry[Study] = Registry("studies", "study")

@@ -18,15 +18,15 @@ There the learner that knows the form was left undecided, as its excess at one s
 degrees of freedom; it was measured again on fresh samples, several in each replicate, and nothing else was changed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.approximation_law.config import Bounds, Irrelevant, Manifolds, NetworkConfig, Probe, Tuning
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -51,8 +51,6 @@ class ApproximationLaw(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="independent sources, samples and first weights")
     first_replicate: int = Field(0, ge=0, lt=500_000, description="number of the first: other sources and samples")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @property
     def n_replicates(self) -> int:
@@ -82,18 +80,3 @@ class ApproximationLaw(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.approximation_law.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.approximation_law.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.approximation_law.worlds import worlds
-
-        return worlds(self)

@@ -13,8 +13,8 @@ the verdicts at laptop scale and above come from replicates 100 on, drawn for th
 planted world in which mass stays had passed as a loss of mass (P3), so that a fall must now exceed the margin.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -29,8 +29,8 @@ from testbed.studies.attention_theory.config import (
     RandomKeys,
     SingleKey,
 )
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -61,8 +61,6 @@ class AttentionTheory(Study):
     bounds: Bounds = Field(Bounds(), description="regions and regimes of the claims")
     replicates: int = Field(8, ge=2, description="independent streams of random numbers")
     first_replicate: int = Field(0, ge=0, description="number of the first: other random numbers")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -129,21 +127,6 @@ class AttentionTheory(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.attention_theory.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.attention_theory.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.attention_theory.worlds import worlds
-
-        return worlds(self)
 
 
 def _kind(settings: GaussianHeads | RandomKeys | SingleKey) -> Kind:

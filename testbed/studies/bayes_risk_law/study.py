@@ -10,16 +10,16 @@ its fall, by a rule of five laws compared, extrapolation, and a limit that an en
 draws below 100; the verdicts at laptop scale and above come from draws 1000 on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.bayes_risk_law.classes import KINDS
 from testbed.studies.bayes_risk_law.config import Bounds, Probe, Reading, Rule
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -40,8 +40,6 @@ class BayesRiskLaw(Study):
     most_keys: int = Field(2**18, ge=16, le=2**22, description="keys of a Santa Fe process, at most")
     replicates: int = Field(8, ge=2, le=10_000, description="draws of each class")
     first_replicate: int = Field(0, ge=0, le=2**31, description="number of the first draw: other sources and errors")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -84,18 +82,3 @@ class BayesRiskLaw(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.bayes_risk_law.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.bayes_risk_law.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.bayes_risk_law.worlds import worlds
-
-        return worlds(self)

@@ -97,12 +97,3 @@ class Bounds(Config):
     failed: float = Field(0.5, gt=0, lt=1, description="share of the windowed floor that counts as failing (P8)")
     entropy: float = Field(1.0, gt=0, description="entropy below which attention is sharp, nats (P9)")
     angle: float = Field(0.05, gt=0, description="smallest difference of angular contrast that counts (C8)")
-
-
-class Budget(Config):
-    """What a run of this config took, for the reader; it changes nothing."""
-
-    members: int = Field(0, ge=0, le=10**9, description="trained members")
-    positions: float = Field(0.0, ge=0, description="training positions of all members")
-    seconds: float = Field(0.0, ge=0, description="seconds of the whole run")
-    machine: str = Field("", description="where")

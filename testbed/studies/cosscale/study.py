@@ -42,8 +42,8 @@ judgements were changed for that reason alone; the other regions stayed. Verdict
 was tried on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -55,10 +55,10 @@ from testbed.sources.recall.far_source import FarSource
 from testbed.studies.attention_theory.config import RandomKeys
 from testbed.studies.cosscale.arms import NOPE, Family
 from testbed.studies.cosscale.claims import claims
-from testbed.studies.cosscale.config import Baseline, Bounds, Budget, Reading, Role, Task, Tuning
+from testbed.studies.cosscale.config import Baseline, Bounds, Reading, Role, Task, Tuning
 from testbed.studies.cosscale.grid import KeysProbe, MemberProbe, cells
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
@@ -72,7 +72,6 @@ class CosScaleStudy(Study):
     version: ClassVar[int] = 2
     title: ClassVar[str] = "CosScale in trained models"
     papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
-    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     tasks: tuple[Task, ...] = Field(min_length=3, max_length=3, description="one source of each role")
     train_length: int = Field(24, ge=8, le=65_536, description="m: tokens of a training sequence")
@@ -109,9 +108,6 @@ class CosScaleStudy(Study):
     key_lengths: tuple[int, ...] = Field((24, 1024), min_length=1, description="numbers of random keys, from m on")
     key_rows: int = Field(200, ge=1, le=10_000_000, description="rows of random keys in each replicate")
     bounds: Bounds = Field(Bounds(), description="regions and regimes of the claims")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
-    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -221,18 +217,3 @@ class CosScaleStudy(Study):
                 yield tuning_record(cell, member)
             else:
                 yield member_record(cell, cell.probe, member, context)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.cosscale.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.cosscale.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.cosscale.worlds import worlds
-
-        return worlds(self)

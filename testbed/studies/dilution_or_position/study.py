@@ -26,8 +26,8 @@ made the heads, so steps are few and the same for all arms of a task, but for dr
 are tuned alike.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -35,11 +35,11 @@ from testbed.core import ConfigError
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.dilution_or_position.claims import claims
-from testbed.studies.dilution_or_position.config import Arm, Budget, Change, Role, Task, Tuning, check_names
+from testbed.studies.dilution_or_position.config import Arm, Change, Role, Task, Tuning, check_names
 from testbed.studies.dilution_or_position.grid import Probe, changes_of, member_cells, tuned_learning_rate
 from testbed.studies.dilution_or_position.places import groups_of, needed_sites
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
@@ -55,7 +55,6 @@ class DilutionOrPosition(Study):
     version: ClassVar[int] = 2
     title: ClassVar[str] = "Dilution or position shift"
     papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
-    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     tasks: tuple[Task, ...] = Field(min_length=1, description="sources, with the arms that are trained on each")
     arms: tuple[Arm, ...] = Field(min_length=1, description="transformers as they are trained")
@@ -69,12 +68,9 @@ class DilutionOrPosition(Study):
     tuning: Tuning = Field(Tuning(), description="how the learning rate of each arm is chosen")
     gate: float = Field(0.05, gt=0, lt=1, description="learnt: excess at n = m below this share of the no-context KL")
     margin: float = Field(gt=0, description="smallest effect that matters, nats")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
     out_of_range: tuple[str, ...] = Field(("rope",), description="arms whose positions go out of range")
     begin_seen: str = Field("nope", description="the arm without positions that sees the begin symbol")
     begin_hidden: str = Field("nope_no_begin", description="the arm without positions from which it is hidden")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
-    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -149,18 +145,3 @@ class DilutionOrPosition(Study):
             assert isinstance(cell.probe, Probe)
             assert cell.training is not None
             yield member_record(cell, cell.probe, members[cell.training.training_key], context)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.dilution_or_position.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.dilution_or_position.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.dilution_or_position.worlds import worlds
-
-        return worlds(self)

@@ -16,15 +16,15 @@ Laptop scale has intervals up to 1e4 tokens; the whole grid, 1e3 to 1e7, is that
 broken where the mean error over streams is above a stated tolerance, 0.05 nats; near it that hangs on those streams.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.estimator_court.config import Bounds, Correction, CourtSource, Extrapolated, Probe, Size, Streams
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -45,8 +45,6 @@ class EstimatorCourt(Study):
     extrapolated: tuple[Extrapolated, ...] = Field(min_length=2, description="where the ansatz is looked at")
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     first_replicate: int = Field(0, ge=0, le=2**40, description="number of the first stream: other random numbers")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -119,18 +117,3 @@ class EstimatorCourt(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.estimator_court.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.estimator_court.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.estimator_court.worlds import worlds
-
-        return worlds(self)

@@ -14,15 +14,15 @@ What was fixed when. Conditions and the 5 % were derived beforehand; estimators 
 own seeds, on which the dials were set; verdicts come from replicates from 100 on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.feature_estimators.config import Bounds, Clouds, Kernel, Probe
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -42,8 +42,6 @@ class FeatureEstimators(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="independent draws of all features")
     first_replicate: int = Field(0, ge=0, le=10**9, description="number of the first: other draws")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @property
     def n_replicates(self) -> int:
@@ -83,18 +81,3 @@ class FeatureEstimators(Study):
                 assert probe.kernel is not None
                 arrays = kernel_arrays(probe.kernel, rng)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, arrays)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.feature_estimators.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.feature_estimators.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.feature_estimators.worlds import worlds
-
-        return worlds(self)

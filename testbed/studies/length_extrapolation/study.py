@@ -40,15 +40,15 @@ That a model without positions reads them off the begin symbol is not settled: h
 and lowers the cost of dilution in `dilution_or_position`; a remark beside the verdicts gives both numbers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.core import ConfigError
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.length_extrapolation.claims import claims
 from testbed.studies.length_extrapolation.config import (
     EVERY_ARM,
@@ -57,7 +57,6 @@ from testbed.studies.length_extrapolation.config import (
     MULTIPLIERS,
     NONE,
     Arm,
-    Budget,
     Change,
     Task,
     Tuning,
@@ -65,7 +64,7 @@ from testbed.studies.length_extrapolation.config import (
     check_ratios,
 )
 from testbed.studies.length_extrapolation.grid import MemberProbe, OracleProbe, cells_of, changes_of, model_of
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
@@ -82,7 +81,6 @@ class LengthExtrapolation(Study):
     version: ClassVar[int] = 2
     title: ClassVar[str] = "Length extrapolation by attention methods"
     papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
-    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     tasks: tuple[Task, ...] = Field(min_length=1, description="sources, with the arms that are trained on each")
     arms: tuple[Arm, ...] = Field(min_length=1, description="transformers as they are trained")
@@ -100,7 +98,6 @@ class LengthExtrapolation(Study):
     n_oracle: int = Field(2000, ge=2, le=2**24, description="sequences over which the exact controls are averaged")
     gate: float = Field(0.05, gt=0, lt=1, description="learnt: excess at n = m below this share of the no-context KL")
     margin: float = Field(gt=0, description="smallest difference of excesses that matters, nats; the same everywhere")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
     nope_arm: str = Field("nope", description="the arm without positions, which sees the begin symbol")
     hidden_arm: str = Field("nope_no_begin", description="the arm without positions that does not see it")
     rope_arm: str = Field("rope", description="the arm with rotary positions")
@@ -120,8 +117,6 @@ class LengthExtrapolation(Study):
     shape_margin: float = Field(0.01, gt=0, description="divergence of attention among original tokens that matters")
     mass_margin: float = Field(0.02, gt=0, description="smallest change of mass that matters")
     boundary: float = Field(1.5, gt=1, description="sigma / sqrt(2 ln m) within this factor of 1 is near the boundary")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
-    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -234,18 +229,3 @@ class LengthExtrapolation(Study):
                 assert isinstance(cell.probe, MemberProbe)
                 assert cell.training is not None
                 yield member_record(cell, cell.probe, members[cell.training.training_key], context)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.length_extrapolation.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.length_extrapolation.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.length_extrapolation.worlds import worlds
-
-        return worlds(self)

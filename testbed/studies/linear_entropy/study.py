@@ -12,17 +12,17 @@ What was fixed when. The |r| of .97 and the 2 % come from the paper and were set
 settled on one member of each arm with seed 0; verdicts come from seeds from 100 on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.runs.record import Metric
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.linear_entropy.config import Arm, Bounds, Estimators, Exact, Probe, Tuning
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
@@ -51,8 +51,6 @@ class LinearEntropy(Study):
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="scoring during training")
     tuning: Tuning = Field(Tuning(), description="how the learning rate of each arm is chosen")
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -106,18 +104,3 @@ class LinearEntropy(Study):
                 arrays = member_arrays(probe.arm, probe.estimators, member, probe.seed, context.device)
             scores: dict[str, Metric] = {**member.scores} if member.status == "done" else {}
             yield Record(cell.key, cell.study, cell.resolved(), member.status, scores, arrays)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.linear_entropy.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.linear_entropy.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.linear_entropy.worlds import worlds
-
-        return worlds(self)

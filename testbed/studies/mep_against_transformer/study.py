@@ -19,19 +19,19 @@ two lengths alike, on replicates that nothing else sees; models stopped early ta
 a schedule of their own length.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.core import ConfigError
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.mep_against_transformer.claims import claims
 from testbed.studies.mep_against_transformer.config import Bounds, Budget, Few, Probe, Role, Task, default_model
 from testbed.studies.mep_against_transformer.grid import cells
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
@@ -60,8 +60,6 @@ class MepAgainstTransformer(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="independent seeds of weights, tokens and redrawn laws")
     first_replicate: int = Field(0, ge=0, le=500_000, description="number of the first: other weights and tokens")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -117,18 +115,3 @@ class MepAgainstTransformer(Study):
             assert isinstance(cell.probe, Probe)
             assert cell.training is not None
             yield member_record(cell, cell.probe, members[cell.training.training_key], context)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.mep_against_transformer.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.mep_against_transformer.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.mep_against_transformer.worlds import worlds
-
-        return worlds(self)

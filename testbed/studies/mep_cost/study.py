@@ -15,16 +15,16 @@ What was fixed when. Claims, families and formulas were derived beforehand; leng
 steps and sequences were settled on passes below number 100.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.mep_cost.config import Bounds, Counts, Probe, Solving, Transformers
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -49,8 +49,6 @@ class MepCost(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="passes over everything that is timed")
     first_replicate: int = Field(0, ge=0, le=10**6, description="number of the first: other laws")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -101,18 +99,3 @@ class MepCost(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe, context.device))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.mep_cost.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.mep_cost.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.mep_cost.worlds import worlds
-
-        return worlds(self)

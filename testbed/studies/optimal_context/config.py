@@ -74,15 +74,6 @@ class Tuning(Config):
         return self
 
 
-class Budget(Config):
-    """What a run of this config measured, for the reader; it changes nothing."""
-
-    members: int = Field(0, ge=0, description="trained members")
-    positions: float = Field(0.0, ge=0, description="training positions of all members")
-    seconds: float = Field(0.0, ge=0, description="seconds of the whole run")
-    machine: str = Field("", description="where")
-
-
 class Training(Config):
     """What all members of the study share."""
 

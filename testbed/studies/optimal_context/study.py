@@ -7,18 +7,18 @@ Here R_Bayes(l) = h_l is known exactly, and the excess is the exact mean KL of e
 context l are trained and judged on windows of a begin symbol plus l tokens, all on the same D targets.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from testbed.core import ConfigError
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.optimal_context.claims import claims
-from testbed.studies.optimal_context.config import Arm, Budget, Training, Tuning
+from testbed.studies.optimal_context.config import Arm, Training, Tuning
 from testbed.studies.optimal_context.grid import Probe, judged_cells, tuned_learning_rate, untrained_cells
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -29,7 +29,6 @@ class OptimalContext(Study):
     version: ClassVar[int] = 1
     title: ClassVar[str] = "Optimal context length against dataset size"
     papers: ClassVar[tuple[str, ...]] = ("2502.01481",)
-    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     arms: tuple[Arm, ...] = Field(min_length=2, description="families of sources; one designed and one control needed")
     n_kernels: int = Field(8, ge=2, description="kernels of each arm: the independent replicates")
@@ -42,10 +41,7 @@ class OptimalContext(Study):
     estimand: Literal["fixed_budget", "oracle_stop"] = Field(
         "fixed_budget", description="judge the end of the schedule, or the least exact excess on the path"
     )
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
     beyond: float = Field(30.0, gt=0, description="largest D over the one where the table learner reaches k, at least")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
-    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -117,18 +113,3 @@ class OptimalContext(Study):
             else:
                 assert cell.training is not None
                 yield member_record(cell, members[cell.training.training_key])
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.optimal_context.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.optimal_context.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.optimal_context.worlds import worlds
-
-        return worlds(self)

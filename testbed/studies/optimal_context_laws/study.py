@@ -18,16 +18,16 @@ and the source's own range. Transformers on windows of exactly l tokens are the 
 Sizes and bounds were settled on replicates below 100; the verdicts at laptop scale and above come from numbers 1000 on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.optimal_context_laws.config import Bounds, Distance, Keys, Lags, Pairs, Probe, Sized, Table
 from testbed.studies.optimal_context_laws.statements import BLUNT, KEYS, PAIRS, SHARP, TABLE, lag_arm, short_arm
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -51,8 +51,6 @@ class OptimalContextLaws(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="independent data sets of every arm")
     first_replicate: int = Field(0, ge=0, le=2**31, description="number of the first: other data")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -115,18 +113,3 @@ class OptimalContextLaws(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.optimal_context_laws.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.optimal_context_laws.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.optimal_context_laws.worlds import worlds
-
-        return worlds(self)

@@ -68,12 +68,3 @@ class Protocol(Config):
     def settings(self) -> tuple[tuple[float, float], ...]:
         """Every learning rate with every weight decay, the smaller first."""
         return tuple((rate, decay) for rate in self.learning_rates for decay in self.weight_decays)
-
-
-class Budget(Config):
-    """What a run of this config took, for the reader; it changes nothing."""
-
-    members: int = Field(0, ge=0, le=10**9, description="trained members")
-    samples: float = Field(0.0, ge=0, le=1e18, description="training samples of all members")
-    seconds: float = Field(0.0, ge=0, le=1e9, description="seconds of CPU time of the whole run")
-    machine: str = Field("", description="where")

@@ -21,19 +21,19 @@ and two decays, left eight of the claims undecided. Nothing but the number of se
 after it, and the verdicts come from the twelve seeds from 200 on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.core import ConfigError
 from testbed.models.mlp_config import MLPConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.parity_replication.claims import claims
-from testbed.studies.parity_replication.config import Budget, Protocol, ProtocolName, Role, TaskSet
+from testbed.studies.parity_replication.config import Protocol, ProtocolName, Role, TaskSet
 from testbed.studies.parity_replication.grid import all_cells
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -48,7 +48,6 @@ class ParityReplication(Study):
     version: ClassVar[int] = 1
     title: ClassVar[str] = "The parity experiment again"
     papers: ClassVar[tuple[str, ...]] = ("2502.01481",)
-    remarks: ClassVar[frozenset[str]] = frozenset({"measured_budget"})
 
     designed: TaskSet = Field(description="tasks of every depth: longer contexts solve more of them")
     control: TaskSet = Field(description="tasks within the shortest context: longer ones add nothing")
@@ -67,9 +66,6 @@ class ParityReplication(Study):
     delta: float = Field(gt=0, le=1.0, description="smallest difference of losses that matters, nats")
     linear_within: float = Field(0.02, gt=0, lt=1, description="linear: residuals of at most this share of the range")
     learnt_below: float = Field(0.1, gt=0, lt=0.6, description="a task counts as learnt below this excess, nats")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
-    measured_budget: Budget = Field(Budget(), description="what a run of this config took; changes nothing")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -117,18 +113,3 @@ class ParityReplication(Study):
         from testbed.studies.parity_replication.measure import records_of
 
         return records_of(cells, context)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.parity_replication.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.parity_replication.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.parity_replication.worlds import worlds
-
-        return worlds(self)

@@ -16,15 +16,15 @@ laptop scale and above come from replicates 100 on, drawn for them. The trained 
 settings fixed on replicates below 100; the other arms and their records stayed as they were.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
+from testbed.studies.judge import Claim
 from testbed.studies.probability_gap.config import Bounds, Chains, Probe, SampleKind, Samples, Search, Trained
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
 
@@ -55,8 +55,6 @@ class ProbabilityGap(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, description="independent streams of random numbers")
     first_replicate: int = Field(0, ge=0, description="number of the first: other random numbers")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -128,18 +126,3 @@ class ProbabilityGap(Study):
             member = None if cell.training is None else members[cell.training.training_key]
             status = "done" if member is None else member.status
             yield Record(cell.key, cell.study, cell.resolved(), status, {}, measured(cell.probe, member))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.probability_gap.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.probability_gap.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.probability_gap.worlds import worlds
-
-        return worlds(self)

@@ -19,15 +19,15 @@ compared at equal rates; the grid of rates goes up to 0.1. Verdicts at laptop sc
 on, and rates from replicates 500000 on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.core import ConfigError
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.studies.tokenizers.config import CODERS, Arm, Bounds, Learners, Role, Texts
 from testbed.studies.tokenizers.grid import TUNING_OFFSET, Probe, judged_cells, text_cells, tuned_rate
 from testbed.training.member import TrainedMember
@@ -49,8 +49,6 @@ class Tokenizers(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="independent texts, tokenizers, data and initial weights")
     first_replicate: int = Field(0, ge=0, lt=TUNING_OFFSET - 10_000, description="number of the first replicate")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -130,18 +128,3 @@ class Tokenizers(Study):
                 yield texts_record(cell, arm, cell.probe)
             else:
                 yield member_record(cell, members[cell.training.training_key], arm)
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.tokenizers.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.tokenizers.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.tokenizers.worlds import worlds
-
-        return worlds(self)

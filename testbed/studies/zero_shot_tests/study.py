@@ -13,14 +13,14 @@ What was fixed when. Pairs, lengths, regions and margins were chosen on replicat
 scale and above come from replicates with higher numbers, drawn for them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, World
-from testbed.studies.study import Judgement, Study, StudyFigure, study
+from testbed.studies.judge import Claim
+from testbed.studies.study import Study, study
 from testbed.studies.zero_shot_tests.config import Bounds, Exact, Probe, Tails, Texts
 from testbed.training.member import TrainedMember
 
@@ -43,8 +43,6 @@ class ZeroShotTests(Study):
     blind: Texts = Field(Texts(role="blind"), description="writers that it does not see")
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     first_replicate: int = Field(0, ge=0, le=2**39, description="number of the first replicate: other random numbers")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="bound on the probability that any verdict is wrong")
-    decided_at: Literal["smoke", "laptop", "gpu", "full"] = Field("laptop", description="scale that decides the claims")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -97,18 +95,3 @@ class ZeroShotTests(Study):
         for cell in cells:
             assert isinstance(cell.probe, Probe)
             yield Record(cell.key, cell.study, cell.resolved(), "done", {}, measured(cell.probe))
-
-    def judge(self, records: Sequence[Record]) -> Judgement:
-        from testbed.studies.zero_shot_tests.judgement import judgement
-
-        return judgement(self, records)
-
-    def figures(self, records: Sequence[Record]) -> dict[str, StudyFigure]:
-        from testbed.studies.zero_shot_tests.figures import figures
-
-        return figures(self, records)
-
-    def worlds(self) -> list[World]:
-        from testbed.studies.zero_shot_tests.worlds import worlds
-
-        return worlds(self)
