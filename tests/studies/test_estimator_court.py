@@ -16,7 +16,7 @@ from testbed.sources import IIDSource, MarkovSource
 from testbed.studies import load_studies
 from testbed.studies.estimator_court import EstimatorCourt
 from testbed.studies.estimator_court.config import Correction, CourtSource, Extrapolated, Size, Streams
-from testbed.studies.estimator_court.data import Data, alarm_shares, coverage, gather
+from testbed.studies.estimator_court.data import Data, alarm_shares, coverage, gather, held_within, warnings
 from testbed.studies.estimator_court.evidence import evidence
 from testbed.studies.estimator_court.measure import (
     NAMES,
@@ -152,7 +152,7 @@ def test_coverage_at_the_limit_is_counted_stream_by_stream(smoke, data):
             arrays = data.streams[source.label, size.n_tokens]
             for r in range(size.replicates):
                 k = int(arrays["trust"][r])
-                if k >= 0:
+                if 0 <= k < source.max_order:  # elsewhere the limit was not reached
                     error = abs(arrays["estimates"][r, NAMES.index("nsb"), k] - arrays["truth"][k])
                     held += bool(error <= arrays["half"][r, NAMES.index("nsb"), k])
                     total += 1
@@ -175,6 +175,36 @@ def test_alarms_are_counted_order_by_order(smoke, data):
     assert shares == pytest.approx(excluded / number)
 
 
+def test_warnings_are_streams_whose_limit_excludes_all_that_is_off(smoke, data):
+    warned = total = orders = 0
+    for source in smoke.sources:
+        if source.kind == "other":
+            arrays = data.streams[source.label, smoke.sizes[0].n_tokens]
+            error = np.abs((arrays["estimates"][:, 0] - arrays["truth"]).mean(axis=0))
+            off = [k for k in range(source.max_order + 1) if error[k] > smoke.bounds.tolerance]
+            orders += len(off)
+            if off:
+                warned += sum(min(off) > limit for limit in arrays["trust"])
+                total += len(arrays["trust"])
+    found, n_orders = warnings(smoke, data, "plug_in", ("other",))
+    assert found is not None
+    assert (found.successes, found.trials, n_orders) == (warned, total, orders)
+
+
+def test_intervals_within_the_limit_are_counted_one_by_one(smoke, data):
+    size = smoke.sizes[0]
+    for source in smoke.sources:
+        arrays = data.streams[source.label, size.n_tokens]
+        held, total = np.zeros(len(NAMES)), 0
+        for r, limit in enumerate(arrays["trust"].astype(int)):
+            for k in range(limit + 1):
+                total += 1
+                held += np.abs(arrays["estimates"][r, :, k] - arrays["truth"][k]) <= arrays["half"][r, :, k]
+        shares, n = held_within(smoke, data, source, size)
+        assert n == total
+        assert shares == pytest.approx(held / total if total else np.full(len(NAMES), np.nan), nan_ok=True)
+
+
 # ------------------------------------------------------------------------------------------------ the study
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])
 def test_every_scale_names_its_cells_at_once(scale):
@@ -187,13 +217,17 @@ def test_every_scale_names_its_cells_at_once(scale):
 
 def test_verdicts_come_from_streams_that_development_did_not_see(smoke):
     (laptop,) = load_studies(CONFIG, "laptop")
-    assert laptop.first_replicate >= 2000 > smoke.first_replicate + smoke.n_replicates
+    assert laptop.first_replicate >= 3000 > smoke.first_replicate + smoke.n_replicates
     assert laptop.n_replicates >= 8
 
 
 def test_the_full_grid_runs_to_ten_million_tokens():
     (full,) = load_studies(CONFIG, "full")
-    assert [size.n_tokens for size in full.judged_sizes] == [10**k for k in range(3, 8)]
+    (laptop,) = load_studies(CONFIG, "laptop")
+    for study in (laptop, full):
+        assert [size.n_tokens for size in study.interval_sizes] == [10**k for k in range(3, 8)]
+    assert full.judged_sizes == full.sizes
+    assert laptop.judged_sizes == laptop.sizes[:4]
 
 
 def test_the_smoke_run_is_judged_and_drawn(smoke, finished):

@@ -52,7 +52,8 @@ def test_every_scale_builds_and_its_first_stage_is_named_without_training(scale)
 
 
 def test_scales_share_no_replicates_and_tuning_none_with_any():
-    numbered = [set(load(scale).numbers) for scale in ("smoke", "laptop", "gpu", "full")]
+    loaded = [load(scale) for scale in ("smoke", "laptop", "gpu", "full")]
+    numbered = [set(one.numbers) | set(one.member_numbers) for one in loaded]
     assert len(set.union(*numbered)) == sum(map(len, numbered))
     tuning = {cell.probe.replicate for cell in tuning_cells(load("laptop"), "symbols", 1e-2)}
     assert min(tuning) >= TUNING_OFFSET > max(set.union(*numbered))
@@ -108,6 +109,16 @@ def test_the_numbers_of_the_claims_are_those_of_the_records(smoke, finished):
     assert said["tokenizers.words"].estimate == pytest.approx(0.0, abs=1e-12)
     gain = (found.unigram[..., -1] - found.unigram[..., 0])[:, 1:].mean(axis=0)
     assert said["tokenizers.more_diverse"].estimate == pytest.approx(gain.min())
+
+
+def test_transformers_can_have_replicates_of_their_own():
+    """With twelve of them shares of runs are decided, which eight cannot be."""
+    study = load("laptop", "learners.replicates=12", "learners.first_replicate=1100")
+    assert (study.numbers, study.member_numbers) == (range(1000, 1008), range(1100, 1112))
+    confusion = calibrate(study.worlds(), study.n_replicates, n_draws=6, seed=1)
+    shares = [row for row in confusion.rows if row.claim.endswith(("plateau_stays", "no_plateau_at_one"))]
+    assert len(shares) == 4
+    assert all(row.counts[row.expected] == 6 for row in shares)
 
 
 def test_the_worlds_are_told_apart_and_no_verdict_is_wrong():

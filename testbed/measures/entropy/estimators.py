@@ -5,6 +5,7 @@ that holds for every law; what each is good for is said with it.
 """
 
 import math
+import numbers
 from collections.abc import Callable
 
 import numpy as np
@@ -73,7 +74,11 @@ def estimate(
 
 
 def _size(counts: ArrayLike, alphabet_size: float | None) -> float:
-    return float(np.size(counts)) if alphabet_size is None else float(alphabet_size)
+    if alphabet_size is None:
+        return float(np.size(counts))
+    if not isinstance(alphabet_size, numbers.Real):
+        raise ConfigError(f"alphabet_size: given {alphabet_size!r}, must be a number")
+    return float(alphabet_size)
 
 
 # ---------------------------------------------------------------------------------------------------- corrected sums

@@ -16,6 +16,7 @@ Tokens = NDArray[Any]
 CHUNK_TOKENS = 2**22
 """Tokens that are copied from a mapped file at a time."""
 MOST_SYMBOLS = 2**26
+NUMBER_ANEW = "number the tokens anew, as np.unique(.., return_inverse) does"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,29 +97,32 @@ def checked_rows(tokens: Tokens, max_order: int, vocab_size: int | None) -> tupl
     largest = check_tokens(rows, vocab_size)
     size = largest + 1 if vocab_size is None else integer("vocab_size", vocab_size)
     if size > MOST_SYMBOLS:
-        raise ConfigError(
-            f"vocab_size: {size}, at most {MOST_SYMBOLS}; number the tokens anew, as np.unique(.., return_inverse) does"
-        )
+        raise ConfigError(f"vocab_size: {size}, at most {MOST_SYMBOLS}; {NUMBER_ANEW}")
     return rows, size
 
 
 def check_tokens(tokens: Tokens, vocab_size: int | None) -> int:
     """The largest of the tokens (N,) or (R, L); ConfigError names the first below 0 or above V - 1 and its place.
 
+    Where V is not given it is 2^26 at most, which is what can be counted.
     Rows are looked at in parts, never all at once: a mapped file stays on the disk, whatever its order in there.
     """
     if vocab_size is not None and integer("vocab_size", vocab_size) < 1:
         raise ConfigError(f"vocab_size: given {vocab_size}, must be at least 1")
-    largest = 0
+    largest, most = 0, MOST_SYMBOLS if vocab_size is None else vocab_size
     rows = tokens if tokens.ndim == 2 else tokens[np.newaxis]
     for first, chunk in _parts(rows):
         smallest, greatest = (int(chunk.min()) if chunk.dtype.kind == "i" else 0), int(chunk.max())
-        if smallest < 0 or (vocab_size is not None and greatest >= vocab_size):
-            wrong = chunk < 0 if vocab_size is None else (chunk < 0) | (chunk >= vocab_size)
+        if smallest < 0 or greatest >= most:
+            wrong = (chunk < 0) | (chunk >= most)
             row, column = np.unravel_index(int(np.argmax(wrong)), chunk.shape)
             at = first + int(row) * rows.shape[1] + int(column)
-            limit = " or above" if vocab_size is None else f" .. {vocab_size - 1}"
-            raise TokenError(f"token {at} is {int(chunk[row, column])}, must lie in 0{limit}", at)
+            token = int(chunk[row, column])
+            if vocab_size is not None:
+                limit = f" .. {vocab_size - 1}"
+            else:
+                limit = " or above" if token < 0 else f" .. {most - 1}; {NUMBER_ANEW}"
+            raise TokenError(f"token {at} is {token}, must lie in 0{limit}", at)
         largest = max(largest, greatest)
     return largest
 

@@ -107,6 +107,10 @@ class SortedCounter:
 
     def _shares(self) -> list[tuple[int, int, int]]:
         """(lowest code, highest code, number of windows at most) of each share."""
+        everything = (1 << (self.bits * self.order)) - 1
+        total = sum(piece.shortened(self.n_prefix).n_windows * times for piece, times in self.weights.items())
+        if total <= self.share_codes:
+            return [(0, everything, total)]
         cumulative = np.cumsum(self.prefixes.table, dtype=np.int64)
         borders = [0]
         while borders[-1] < len(cumulative):
@@ -116,7 +120,7 @@ class SortedCounter:
         shares = []
         for a, b in pairwise(borders):
             most = int(cumulative[b - 1]) - (int(cumulative[a - 1]) if a else 0)
-            last = (1 << (self.bits * self.order)) - 1 if b == len(cumulative) else (self._packed(b) << rest) - 1
+            last = everything if b == len(cumulative) else (self._packed(b) << rest) - 1
             shares.append((self._packed(a) << rest, last, most))
         return shares
 

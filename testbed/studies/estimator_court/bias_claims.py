@@ -17,7 +17,6 @@ def bias_claims(study: "EstimatorCourt") -> list[Claim]:
         role: ", ".join(one.label for one in study.corrections if one.role == role)
         for role in ("independent", "dependent")
     }
-    largest = max(one.n_tokens for one in study.judged_sizes)
     ratio = "bias / |bias of plug-in|, largest"
     unit = "of the first-order bias, largest"
     return [
@@ -95,23 +94,24 @@ def bias_claims(study: "EstimatorCourt") -> list[Claim]:
             f"Plug-in h_k of tokens falls by {b.falls:.0%} of h_0 or more where there is no structure at all, so that a"
             " fall is no sign of any.",
             TOKENS,
-            f"fair coin in blocks: {study.sources_of_tokens.label}; {largest:,} tokens; h_0 to"
+            f"fair coin in blocks: {study.sources_of_tokens.label}; each of {lengths_of(study)}; h_0 to"
             f" h_{study.sources_of_tokens.max_order}",
             Region(lower=b.falls),
             b.falls,
-            "share of h_0",
+            "share of h_0, least",
             "the truth does not fall",
             "higher-order conditional entropies (abstract)",
         ),
         stated(
             study,
             "tokens_corrected",
-            f"Corrected estimators see that: NSB and Chao, Wang & Jost fall by at most {b.falls_not:.0%} there.",
+            f"Corrected estimators see that: NSB and Chao, Wang & Jost fall by at most {b.falls_not:.0%} there, at"
+            " every length.",
             TOKENS,
-            f"as above, {largest:,} tokens",
+            "as above",
             Region(upper=b.falls_not),
             b.falls_not,
-            "share of h_0, larger of two",
+            "share of h_0, largest",
             "",
             "higher-order conditional entropies (abstract)",
         ),

@@ -102,17 +102,18 @@ def held_at(study: "EstimatorCourt", data: Data, estimator: str, beyond: int | N
     """Intervals that hold, and how many there are: one from each stream of the mixing sources.
 
     beyond    orders beyond the trust limit at which the interval is looked at; None for half the limit, where that is
-              two or more. Streams without such an order are left out.
+              two or more. Streams without such an order are left out, as are, except at half the limit, those whose
+              limit was not reached: it is the longest order that was asked for.
     """
     held = total = 0
     for source in of_kinds(study, MIXING):
-        for size in study.judged_sizes:
+        for size in study.interval_sizes:
             limits = data.streams[source.label, size.n_tokens]["trust"].astype(int)
             if beyond is None:
                 orders, kept = limits // 2, limits >= 2
             else:
                 orders = limits + beyond
-                kept = (limits >= 0) & (orders >= 0) & (orders <= source.max_order)
+                kept = (limits >= 0) & (limits < source.max_order) & (orders >= 0) & (orders <= source.max_order)
             rows = np.flatnonzero(kept[: size.n_intervals])
             held += int(data.holds(source, size)[rows, place(estimator), orders[rows]].sum())
             total += len(rows)
@@ -140,6 +141,32 @@ def alarm_shares(
             excluded = excluded + (~data.trusted(source, size)[:, chosen]).sum(axis=1)
             total += int(chosen.sum())
     return excluded / max(total, 1), total
+
+
+def warnings(
+    study: "EstimatorCourt", data: Data, estimator: str, kinds: Sequence[str]
+) -> tuple[Proportion | None, int]:
+    """Streams whose trust limit excludes every order at which the estimator is off; and how many such orders there are.
+
+    One event a stream, so that they are independent. Sources and lengths without such an order are left out.
+    """
+    warned = total = n_orders = 0
+    for source in of_kinds(study, kinds):
+        for size in study.interval_sizes:
+            off = np.abs(data.bias(source, size)[place(estimator)]) > study.bounds.tolerance
+            if off.any():
+                excluded = ~data.trusted(source, size)[:, off]
+                warned += int(excluded.all(axis=1).sum())
+                total += len(excluded)
+                n_orders += int(off.sum())
+    return (Proportion(warned, total, "stream") if total else None), n_orders
+
+
+def held_within(study: "EstimatorCourt", data: Data, source: CourtSource, size: Size) -> tuple[Floats, int]:
+    """(E,): the share of intervals that hold, over streams and the orders within the trust limit; and their number."""
+    inside = data.trusted(source, size)[: size.n_intervals]
+    holds = data.holds(source, size)[: size.n_intervals].transpose(0, 2, 1)[inside]
+    return (holds.mean(axis=0) if len(holds) else np.full(len(NAMES), np.nan)), len(holds)
 
 
 def undersampled(study: "EstimatorCourt", data: Data, kind: str) -> list[tuple[CourtSource, Size, int]]:

@@ -6,8 +6,10 @@ correction...         mean over streams of what is left of the bias, in units of
 dependence_factor     mean of plug-in's bias in the same units, over the factor of the chain
 covers_...            share of streams whose interval holds the truth at an order that the stream's own trust limit
                       names: one a stream, hence independent, and exact binomial
-limit_...             mean over streams of the share of (source, length, order) that the limit excludes, among those
-                      where the mean error over all streams is above the tolerance (false alarms: below)
+limit_...             share of streams whose limit excludes every order at which the mean error over all streams is
+                      above the tolerance; one a stream, hence exact binomial
+limit_false_alarms    mean over streams of the share of (source, length, order) that the limit excludes, among those
+                      where it is below
 coders_above          least mean of rate - code length of the exact law, over sources, lengths and coders: the chance of
                       each stream is in both, and the second is at least h on average
 ansatz_...            exact errors; shares of streams (exact binomial)
@@ -28,6 +30,7 @@ from testbed.studies.estimator_court.data import (
     coverage,
     place,
     undersampled,
+    warnings,
 )
 from testbed.studies.estimator_court.measure import CODERS, NAMES
 from testbed.studies.estimator_court.stated import CORRECTED, STUDY
@@ -38,6 +41,8 @@ from testbed.studies.tables import Floats
 if TYPE_CHECKING:
     from testbed.studies.estimator_court.study import EstimatorCourt
 
+TOKEN_WATCHERS = ("nsb", "chao_wang_jost")
+"""Corrected estimators that are asked about tokens."""
 PLUG_IN, NSB = NAMES.index("plug_in"), NAMES.index("nsb")
 
 
@@ -71,9 +76,8 @@ def _of_bias(study: "EstimatorCourt", data: Data) -> dict[str, Evidence | None]:
         left[arms[label].role] += either_sign(data, found["corrected"])
         if arms[label].role == "dependent":
             factors.append(data.mean(-found["plug_in"] / float(found["factor"])))
-    tokens = study.sources_of_tokens
-    arrays = data.streams[tokens.label, study.judged_sizes[-1].n_tokens]
-    falls = (arrays["estimates"][..., 0] - arrays["estimates"][..., -1]) / arrays["truth"][0]
+    falls = [token_falls(study, data, size) for size in study.judged_sizes]
+    corrected = [place(name) for name in TOKEN_WATCHERS]
     return {
         "nsb_near_uniform": _ratio(data, undersampled(study, data, "near_uniform")),
         "nsb_power_law": power,
@@ -81,9 +85,15 @@ def _of_bias(study: "EstimatorCourt", data: Data) -> dict[str, Evidence | None]:
         "correction": Max(left["independent"]),
         "correction_dependent": Max(left["dependent"]),
         "dependence_factor": factors[0] if len(factors) == 1 else Max(factors),
-        "tokens_fall": data.mean(falls[:, PLUG_IN]),
-        "tokens_corrected": Max([data.mean(falls[:, place(name)]) for name in ("nsb", "chao_wang_jost")]),
+        "tokens_fall": Min([data.mean(one[:, PLUG_IN]) for one in falls]),
+        "tokens_corrected": Max([data.mean(one[:, i]) for one in falls for i in corrected]),
     }
+
+
+def token_falls(study: "EstimatorCourt", data: Data, size: Size) -> Floats:
+    """(R, E): by what share of the exact h_0 estimates fall from h_0 to h_K on tokens without structure."""
+    arrays = data.streams[study.sources_of_tokens.label, size.n_tokens]
+    return np.asarray((arrays["estimates"][..., 0] - arrays["estimates"][..., -1]) / arrays["truth"][0])
 
 
 def _of_intervals(study: "EstimatorCourt", data: Data) -> dict[str, Evidence | None]:
@@ -100,15 +110,12 @@ def _of_intervals(study: "EstimatorCourt", data: Data) -> dict[str, Evidence | N
 
 
 def _of_limit(study: "EstimatorCourt", data: Data) -> dict[str, Evidence | None]:
-    def shares(estimator: str, kinds: Sequence[str], biased: bool) -> Evidence | None:
-        values, total = alarm_shares(study, data, estimator, kinds, biased)
-        return data.mean(values) if total else None
-
+    alarms, total = alarm_shares(study, data, "nsb", MIXING, False)
     return {
-        "limit_warns": shares("nsb", MIXING, True),
-        "limit_plug_in": shares("plug_in", MIXING, True),
-        "limit_false_alarms": shares("nsb", MIXING, False),
-        "limit_slow": shares("nsb", NEVER, True),
+        "limit_warns": warnings(study, data, "nsb", MIXING)[0],
+        "limit_plug_in": warnings(study, data, "plug_in", MIXING)[0],
+        "limit_false_alarms": data.mean(alarms) if total else None,
+        "limit_slow": warnings(study, data, "nsb", NEVER)[0],
     }
 
 

@@ -7,8 +7,18 @@ import numpy as np
 
 from testbed.runs import Record
 from testbed.studies.estimator_court.claims import claims
-from testbed.studies.estimator_court.data import MIXING, NEVER, Data, alarm_shares, gather, held_at, of_kinds
-from testbed.studies.estimator_court.evidence import evidence
+from testbed.studies.estimator_court.data import (
+    MIXING,
+    NEVER,
+    Data,
+    alarm_shares,
+    gather,
+    held_at,
+    held_within,
+    of_kinds,
+    warnings,
+)
+from testbed.studies.estimator_court.evidence import TOKEN_WATCHERS, evidence, token_falls
 from testbed.studies.estimator_court.measure import CODERS, NAMES
 from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
@@ -19,6 +29,8 @@ if TYPE_CHECKING:
 RARE = 5.0
 """Least expected count of a gram that counts as met often (Cochran's rule)."""
 RARELY, ROUNDING = 1e-6, 1e-9
+WATCHED = ("plug_in", "miller_madow", "grassberger_2003", "chao_wang_jost", "nsb")
+"""Estimators whose intervals are noted source by source; the figure has all."""
 
 
 def judgement(study: "EstimatorCourt", records: Sequence[Record]) -> Judgement:
@@ -81,8 +93,10 @@ def _cases(study: "EstimatorCourt", data: Data) -> Check:
 def notes(study: "EstimatorCourt", data: Data) -> tuple[str, ...]:
     """What a reader should know beside the verdicts."""
     b = study.bounds
-    lengths = " and ".join(f"{one.n_tokens:,}" for one in study.judged_sizes)
-    size = study.judged_sizes[len(study.judged_sizes) // 2]
+    streams = ", ".join(
+        f"{one.n_tokens:,} ({one.replicates}, {one.n_intervals} of them with intervals)" for one in study.sizes
+    )
+    size = study.judged_sizes[(len(study.judged_sizes) - 1) // 2]
     inside: list[str] = []
     at_limit: list[str] = []
     warned: list[str] = []
@@ -107,7 +121,12 @@ def notes(study: "EstimatorCourt", data: Data) -> tuple[str, ...]:
         off = float(found["limit"] - found["rate"])
         said = "determined" if found["determined"] else "said to be undetermined"
         silent.append(f"{one.label} {off:+.4f} ({said})")
-    slow, n_slow = alarm_shares(study, data, "nsb", NEVER, True)
+    fallen = []
+    for length in study.judged_sizes:
+        mean = token_falls(study, data, length).mean(axis=0)
+        said = "/".join(f"{mean[NAMES.index(name)]:.2f}" for name in ("plug_in", *TOKEN_WATCHERS))
+        fallen.append(f"{length.n_tokens:,} tokens {said}")
+    slow, n_slow = warnings(study, data, "nsb", NEVER)
     coded = next(s for s in reversed(study.sizes) if s.coders)
     rates = []
     for source in study.sources:
@@ -115,19 +134,34 @@ def notes(study: "EstimatorCourt", data: Data) -> tuple[str, ...]:
         excess = (arrays["coded"] - arrays["bayes"][:, None]).mean(axis=0)
         rates.append(f"{source.label} {'/'.join(f'{value:.3f}' for value in excess)}")
     return (
-        f"{study.n_replicates} streams of each source at {lengths} tokens, {study.judged_sizes[0].n_intervals} of them"
-        " with"
-        " intervals; longer ones, for bias alone, as the figures say. An order is broken where the mean error is above"
+        f"Tokens of a stream (streams of each source): {streams}. An order is broken where the mean error is above"
         f" {b.tolerance:g} nats.",
+        f"Share of 95 % intervals that hold at the orders within the trust limit, all lengths, by source"
+        f" ({'/'.join(WATCHED)}): {'; '.join(_by_source(study, data))}.",
         f"Share of 95 % intervals that hold at half the trust limit: {', '.join(inside)}. At the limit:"
         f" {', '.join(at_limit)}.",
         f"Share of biased orders that the trust limit excludes: {', '.join(warned)}. Of unbiased ones:"
         f" {', '.join(alarmed)}."
-        f" Of {n_slow} orders at which NSB is off on {', '.join(s.label for s in of_kinds(study, NEVER))}:"
-        f" {slow.mean():.2f}.",
+        f" At {n_slow} orders NSB is off on {', '.join(s.label for s in of_kinds(study, NEVER))}; the limit excludes"
+        f" all of them in {0.0 if slow is None else slow.estimate:.0%} of streams.",
         f"At {size.n_tokens:,} tokens the last estimators to break do so at: {'; '.join(breaks)}. That james_stein and,"
         " in"
         " the end, bayes are right on uniform laws at any order is their prior, which is that law.",
+        f"Fall of h_k on {study.sources_of_tokens.label}, of h_0, by {'/'.join(('plug_in', *TOKEN_WATCHERS))}:"
+        f" {'; '.join(fallen)}.",
         f"Rate less the exact law's code at {coded.n_tokens:,} tokens, {'/'.join(CODERS)}: {', '.join(rates)}.",
         f"Ansatz on exact H(n) / n, limit less h: {', '.join(silent)}.",
     )
+
+
+def _by_source(study: "EstimatorCourt", data: Data) -> list[str]:
+    """Shares of intervals that hold within the trust limit, over all lengths."""
+    found = []
+    for source in study.sources:
+        held, total = np.zeros(len(NAMES)), 0
+        for size in study.interval_sizes:
+            shares, n = held_within(study, data, source, size)
+            held, total = held + np.nan_to_num(shares) * n, total + n
+        said = "/".join(f"{held[NAMES.index(name)] / total:.2f}" for name in WATCHED) if total else "no such order"
+        found.append(f"{source.label} {said}")
+    return found

@@ -59,8 +59,9 @@ def stated(
     )
 
 
-def lengths_of(study: "EstimatorCourt") -> str:
-    sizes = study.judged_sizes
+def lengths_of(study: "EstimatorCourt", intervals: bool = False) -> str:
+    """Lengths of the judged streams, or of all that have intervals."""
+    sizes = study.interval_sizes if intervals else study.judged_sizes
     return f"streams of {', '.join(f'{one.n_tokens:,}' for one in sizes)} tokens"
 
 

@@ -13,7 +13,7 @@ def interval_claims(study: "EstimatorCourt") -> list[Claim]:
     b = study.bounds
     mixing = labels_of(study, "near_uniform", "power_law", "other")
     names = ", ".join(CORRECTED)
-    scope = f"{mixing}; {lengths_of(study)}; one interval a stream, jackknife of blocks"
+    scope = f"{mixing}; {lengths_of(study, intervals=True)}; one interval a stream, jackknife of blocks"
     return [
         stated(
             study,
@@ -60,13 +60,14 @@ def limit_claims(study: "EstimatorCourt") -> list[Claim]:
     b = study.bounds
     mixing = labels_of(study, "near_uniform", "power_law", "other")
     off = f"off by more than {b.tolerance:g} nats on average"
-    scope = f"{mixing}; all orders; {lengths_of(study)}"
-    share = "share of orders"
+    scope = f"{mixing}; all orders; {lengths_of(study, intervals=True)}"
+    share = "share of streams"
     return [
         stated(
             study,
             "limit_warns",
-            f"The trust limit excludes {b.sensitivity:.0%} or more of the orders at which NSB is {off}.",
+            f"In {b.sensitivity:.0%} or more of the streams the trust limit excludes every order at which NSB is"
+            f" {off}.",
             OWN,
             scope,
             Region(lower=b.sensitivity),
@@ -78,7 +79,7 @@ def limit_claims(study: "EstimatorCourt") -> list[Claim]:
         stated(
             study,
             "limit_plug_in",
-            f"It excludes {b.sensitivity:.0%} or more of those at which plug-in is {off}.",
+            f"In {b.sensitivity:.0%} or more it excludes every order at which plug-in is {off}.",
             OWN,
             scope,
             Region(lower=b.sensitivity),
@@ -93,20 +94,20 @@ def limit_claims(study: "EstimatorCourt") -> list[Claim]:
             f"It excludes at most {b.false_alarms:.0%} of the orders at which NSB is right within {b.tolerance:g}"
             " nats.",
             OWN,
-            scope,
+            f"{mixing}; all orders; {lengths_of(study)}",
             Region(upper=b.false_alarms),
             b.false_alarms,
-            share,
+            "share of orders",
             "",
             "coverage.py",
         ),
         stated(
             study,
             "limit_slow",
-            f"It warns of slow mixing and of mixtures too: {b.sensitivity:.0%} or more of the orders at which NSB is"
-            f" {off}.",
+            f"It warns of slow mixing and of mixtures too: in {b.sensitivity:.0%} or more of the streams of every order"
+            f" at which NSB is {off}.",
             OWN,
-            f"{labels_of(study, 'slow', 'mixture')}; all orders; {lengths_of(study)}",
+            f"{labels_of(study, 'slow', 'mixture')}; all orders; {lengths_of(study, intervals=True)}",
             Region(lower=b.sensitivity),
             1 - b.sensitivity,
             share,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.drawing import LEVEL
-from testbed.studies.estimator_court.data import MIXING, Data, alarm_shares, coverage
+from testbed.studies.estimator_court.data import MIXING, Data, alarm_shares, coverage, warnings
 from testbed.studies.estimator_court.drawing import BINOMIAL, SHORT, SHOWN, STUDENT, points, share_row
 from testbed.studies.estimator_court.measure import NAMES
-from testbed.studies.estimator_court.stated import STUDY
+from testbed.studies.estimator_court.stated import STUDY, lengths_of
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
@@ -74,37 +74,47 @@ def coverage_figure(study: "EstimatorCourt", data: Data) -> StudyFigure:
 
 
 def warning_figure(study: "EstimatorCourt", data: Data) -> StudyFigure:
-    """Share of biased and of unbiased orders that the trust limit excludes, by estimator."""
+    """By estimator: streams whose trust limit excludes all that is off, and the share of the rest that it excludes."""
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(5.6, 3.3))
     y = np.arange(len(NAMES))
     rows: list[dict[str, Any]] = []
-    for place, (label, biased) in enumerate({"of biased orders": True, "of unbiased orders": False}.items()):
-        drawn = []
-        for i, name in enumerate(NAMES):
-            shares, total = alarm_shares(study, data, name, MIXING, biased)
-            if total:
-                mean, low, high = data.interval(shares)
-                drawn.append((float(y[i]) + 0.16 * (2 * place - 1), mean, low, high))
-                rows.append(
-                    {"estimator": name, "orders": label, "excluded": mean, "lower": low, "upper": high, "number": total}
-                )
-        columns = list(zip(*drawn, strict=True))
-        points(axis, columns[0], columns[1], (columns[2], columns[3]), place, label, True, False)
+    warned, alarmed = "streams in which it excludes every order that is off", "share that it excludes of the others"
+    drawn: dict[str, list[tuple[float, float, float, float]]] = {warned: [], alarmed: []}
+    for i, name in enumerate(NAMES):
+        found, n_orders = warnings(study, data, name, MIXING)
+        if found is not None:
+            low, high = found.interval((1 - LEVEL) / 2)
+            drawn[warned].append((float(y[i]) - 0.16, found.estimate, low, high))
+            rows.append(_row(name, warned, found.estimate, low, high, n_orders))
+        shares, total = alarm_shares(study, data, name, MIXING, False)
+        if total:
+            mean, low, high = data.interval(shares)
+            drawn[alarmed].append((float(y[i]) + 0.16, mean, low, high))
+            rows.append(_row(name, alarmed, mean, low, high, total))
+    for place, (label, values) in enumerate(drawn.items()):
+        if values:
+            columns = list(zip(*values, strict=True))
+            points(axis, columns[0], columns[1], (columns[2], columns[3]), place, label, True, False)
     axis.set_yticks(y, [SHORT[name] for name in NAMES], fontsize=7)
     axis.invert_yaxis()
     axis.set_xlim(-0.03, 1.05)
-    axis.set_xlabel("share that the trust limit excludes")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2)
+    axis.set_xlabel("share")
+    axis.legend(loc="upper center", bbox_to_anchor=(0.4, -0.17), fontsize=7)
     return StudyFigure(
         figure=figure,
         rows=rows,
         title="Whether the trust limit warns in time",
         caption=(
-            f"Orders at which the mean error is above {study.bounds.tolerance:g} nats (they should be excluded, right)"
-            f" and the others (they should not, left), over the sources that mix and all lengths with intervals;"
-            f" {STUDENT}, at {LEVEL:.0%}. What is biased is read off the same streams."
+            f"An order is off where the mean error is above {study.bounds.tolerance:g} nats; which ones are is read off"
+            " the same streams. Of those the trust limit should exclude all (right), of the others none (left). Sources"
+            f" that mix. The former over {lengths_of(study, intervals=True)}; {BINOMIAL}. The latter over"
+            f" {lengths_of(study)}; {STUDENT}."
         ),
         claims=tuple(f"{STUDY}.{name}" for name in ("limit_warns", "limit_plug_in", "limit_false_alarms")),
     )
+
+
+def _row(estimator: str, what: str, share: float, low: float, high: float, n_orders: int) -> dict[str, Any]:
+    return {"estimator": estimator, "what": what, "share": share, "lower": low, "upper": high, "orders": n_orders}

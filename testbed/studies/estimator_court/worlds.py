@@ -61,7 +61,7 @@ def planted(study: "EstimatorCourt", plan: Plan, rng: np.random.Generator, n_rep
     tokens = study.sources_of_tokens.label
     for source in study.sources:
         for size in study.sizes:
-            n = n_replicates if size.intervals else size.replicates
+            n = n_replicates if size in study.judged_sizes else size.replicates
             data.streams[source.label, size.n_tokens] = _streams(source, size, plan, source.label == tokens, rng, n)
     for one in study.corrections:
         factor = 50.0 if one.role == "dependent" else 1.0

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 THEORY, PERSPECTIVE, WORDS = "2404.08335", "2601.09039", "2310.11628"
 PREDICTED, REVERSED = "predicted", "reversed"
 PREDICTED_TO_FAIL = frozenset(
-    {"never_hurts", "plateau_stays", "predictable_true", "null_plug_in", "corrected", "fall_is_absorbed"}
+    {
+        "never_hurts",
+        "plateau_stays",
+        "predictable_true",
+        "predictable_per_symbol",
+        "null_plug_in",
+        "corrected",
+        "fall_is_absorbed",
+    }
 )
 """What theory and exploration lead one to expect: these claims fail, the others hold. Only planted worlds read it."""
 
@@ -113,6 +121,15 @@ def _entropies(study: "Tokenizers") -> tuple[Claim, ...]:
             "As a tokenizer's training data grow, H(token | 3 before it) falls: of the exact law of its tokens.",
             Region(lower=bounds.entropy),
             **common | {"place": "abstract, read of the law in place of the sample"},
+        ),
+        _claim(
+            study,
+            "predictable_per_symbol",
+            "As a tokenizer's training data grow, H(token | 3 before it) / E[length] falls, the exact one: tokens that"
+            " are longer do not make it rise, as they do without the division.",
+            Region(lower=bounds.fall),
+            **common
+            | {"place": "abstract, read per symbol of the source", "margin": bounds.fall, "unit": "nats a symbol"},
         ),
         _claim(
             study,

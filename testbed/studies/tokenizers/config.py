@@ -86,6 +86,15 @@ class Learners(Config):
         (3e-3, 1e-2, 3e-2), min_length=1, max_length=8, description="tried, rising"
     )
     tuning_replicates: int = Field(2, ge=1, le=64, description="replicates that only the choice of the rate sees")
+    replicates: int | None = Field(
+        None,
+        ge=2,
+        le=10_000,
+        description="independent tokenizers, data and initial weights; as many as texts if left out",
+    )
+    first_replicate: int | None = Field(
+        None, ge=0, le=400_000, description="number of the first of them; that of the texts if left out"
+    )
     tie: float = Field(0.002, ge=0, description="nats a symbol within which the smaller learning rate is taken")
 
     @model_validator(mode="after")
@@ -116,6 +125,7 @@ class Bounds(Config):
     near: float = Field(1.1, gt=1, description="multiple of h that counts as near-optimal")
     hurt: float = Field(0.01, ge=0, description="nats a symbol: a smaller rise of the unigram cost is none")
     entropy: float = Field(0.1, gt=0, description="nats a token: a smaller change of an entropy is none")
+    fall: float = Field(0.01, gt=0, description="nats a symbol: a smaller fall of an entropy per symbol is none")
     relative: float = Field(0.1, gt=0, description="relative error up to which a corrected entropy is right")
     share: float = Field(0.5, gt=0, lt=1, description="share of a fall, or of runs, that counts as most of it")
     faster: float = Field(1.0, gt=0, description="log2 of the steps saved by tokens that counts as breaking a barrier")

@@ -22,18 +22,19 @@ TOKENS: tuple[Coder, ...] = ("byte_pairs", "lzw")
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What every replicate gives; arms are those of role lag, behind the coin where it is among them.
+    """What replicates give, R of texts and M of members; arms are those of role lag, behind the coin if it is there.
 
     cost         (R, 1 + arms, coders, sizes) unigram cost over tokens less that over symbols, nats a symbol
     byte_pairs   (R, arms, sizes) unigram cost over byte pairs / h
     lzw          (R, arms, sizes) unigram cost over LZW tokens x (1 - epsilon) / h; nan where epsilon >= 1
     unigram, true, plug_in, corrected    (R, 1 + arms, training lengths) H of one token, and h_3 of tokens: exact,
                  plug-in, NSB; nats a token
+    per_symbol   (R, 1 + arms, training lengths) exact h_3 of tokens / E[length], nats a symbol
     fall_true, fall_plug_in    (R, arms) fall of h_3 from symbols to the largest vocabulary, nats a symbol
     words        (R,) unigram cost over all words less h, nats a symbol
-    steps        (R, contexts, arms) at which members on symbols are halfway; infinite if never
-    token_steps  (R, coders, arms)
-    final        (R, coders, arms) last loss of members on tokens / h
+    steps        (M, contexts, arms) at which members on symbols are halfway; infinite if never
+    token_steps  (M, coders, arms)
+    final        (M, coders, arms) last loss of members on tokens / h
     """
 
     cost: Floats
@@ -43,6 +44,7 @@ class Numbers:
     true: Floats
     plug_in: Floats
     corrected: Floats
+    per_symbol: Floats
     fall_true: Floats
     fall_plug_in: Floats
     words: Floats
@@ -81,7 +83,7 @@ def gather(study: "Tokenizers", records: Sequence[Record]) -> Data | None:
     for coder, context in study.learners.settings:
         table = [
             [found.get(("member", arm.name, coder, context, number)) for arm in study.lag_arms]
-            for number in study.numbers
+            for number in study.member_numbers
         ]
         if any(one is None for row in table for one in row):
             return None
@@ -130,12 +132,13 @@ def numbers(study: "Tokenizers", data: Data) -> Numbers:
         true=np.stack([one["training_true"][..., ORDER] for one in both], axis=1),
         plug_in=np.stack([one["training_estimates"][..., plug_in, ORDER] for one in both], axis=1),
         corrected=np.stack([one["training_estimates"][..., corrected, ORDER] for one in both], axis=1),
+        per_symbol=np.stack([one["training_true"][..., ORDER] / one["training_mean_length"] for one in both], axis=1),
         fall_true=np.stack([one[:, 0] - one[:, -1] for one in per_symbol], axis=1),
         fall_plug_in=np.stack([one[:, 0] - one[:, -1] for one in estimated], axis=1),
         words=_words(study, data),
         steps=np.stack([data.members["symbols", one]["half_step"] for one in study.learners.contexts], axis=1),
         token_steps=np.stack([one["half_step"] for one in tokens], axis=1),
-        final=np.stack([one["final"] for one in tokens], axis=1) / h[:, None],
+        final=np.stack([one["final"] for one in tokens], axis=1) / h[0],  # h is of the source, the same in all
     )
 
 

@@ -10,6 +10,7 @@ then averaged: these numbers are exact for each tokenizer that was trained, and 
     words                U - h over all words
     more_diverse         min over arms of  H(token) at the longest training less that at the shortest
     predictable_*        min over arms of  h_3 at the shortest training less that at the longest
+    predictable_per_symbol    min over arms of the fall of h_3 / E[length]
     null_plug_in         the same of the coin, plug-in
     corrected            worst |NSB / h_3 - 1| over coin, arms, training lengths
     fall_is_absorbed     min over arms of  (true fall) - share (plug-in fall)
@@ -42,10 +43,11 @@ if TYPE_CHECKING:
 def evidence(study: "Tokenizers", found: Numbers, seed: int = 0) -> dict[str, Evidence]:
     """By the ids of the claims."""
     design = Replicates.grid({"replicate": len(found.words)}, seed=seed)
+    learnt = Replicates.grid({"member": len(found.steps)}, seed=seed)
 
-    def means(values: Floats) -> list[Evidence]:
+    def means(values: Floats, of: Replicates = design) -> list[Evidence]:
         """Of every column of (R, ...)."""
-        return [Mean(column, design) for column in values.reshape(len(values), -1).T]
+        return [Mean(column, of) for column in values.reshape(len(values), -1).T]
 
     share, n_steps = study.bounds.share, study.learners.optimiser.steps
     long = [i for i, arm in enumerate(study.lag_arms) if arm.order >= 2]
@@ -59,7 +61,9 @@ def evidence(study: "Tokenizers", found: Numbers, seed: int = 0) -> dict[str, Ev
     by_order = sorted(long, key=lambda i: study.lag_arms[i].order)
     longer = [log_steps[:, :, b] - log_steps[:, :, a] for a, b in itertools.pairwise(by_order)]
     # the fewest and the most training data
-    more, plug_in, true = ((one[..., 0], one[..., -1]) for one in (found.unigram, found.plug_in, found.true))
+    more, plug_in, true, per_symbol = (
+        (one[..., 0], one[..., -1]) for one in (found.unigram, found.plug_in, found.true, found.per_symbol)
+    )
     numbers: dict[str, Evidence] = {
         "bpe_bound": Mean(worst(found.byte_pairs), design),
         "lzw_bound": Mean(worst(found.lzw), design),
@@ -69,16 +73,17 @@ def evidence(study: "Tokenizers", found: Numbers, seed: int = 0) -> dict[str, Ev
         "more_diverse": Min(means((more[1] - more[0])[:, 1:])),
         "predictable_plug_in": Min(means((plug_in[0] - plug_in[1])[:, 1:])),
         "predictable_true": Min(means((true[0] - true[1])[:, 1:])),
+        "predictable_per_symbol": Min(means((per_symbol[0] - per_symbol[1])[:, 1:])),
         "null_plug_in": Mean((plug_in[0] - plug_in[1])[:, 0], design),
         "corrected": Mean(worst(np.abs(found.corrected / found.true - 1.0)), design),
         "fall_is_absorbed": Min(means(found.fall_true - share * found.fall_plug_in)),
         "plateau_stays": Min(_shares(stayed)),
-        "tokens_break_it": Mean(saved[..., long].mean(axis=(1, 2)), design),
+        "tokens_break_it": Mean(saved[..., long].mean(axis=(1, 2)), learnt),
         "no_plateau_at_one": Min(_shares(soon.reshape(len(soon), -1))),
-        "tokens_near_optimal": Max(means(found.final)),
-        "plateau_with_order": Mean(np.mean(longer, axis=(0, 2)), design),
+        "tokens_near_optimal": Max(means(found.final, learnt)),
+        "plateau_with_order": Mean(np.mean(longer, axis=(0, 2)), learnt),
         "plateau_with_context": Mean(
-            slopes(np.array(study.learners.contexts), log_steps[:, :, long]).mean(axis=1), design
+            slopes(np.array(study.learners.contexts), log_steps[:, :, long]).mean(axis=1), learnt
         ),
     }
     return {f"tokenizers.{name}": value for name, value in numbers.items()}
@@ -86,7 +91,7 @@ def evidence(study: "Tokenizers", found: Numbers, seed: int = 0) -> dict[str, Ev
 
 def _shares(happened: NDArray[np.bool_]) -> list[Evidence]:
     """Of every column of (R, n)."""
-    return [Proportion(int(column.sum()), len(column), "replicate") for column in happened.T]
+    return [Proportion(int(column.sum()), len(column), "member") for column in happened.T]
 
 
 def worst(values: Floats) -> Floats:

@@ -100,7 +100,7 @@ def judged_cells(study: "Tokenizers", coder: Coder, rate: float) -> Iterator[Cel
     """The members that read this."""
     for context in study.learners.contexts_of(coder):
         for arm in study.lag_arms:
-            for number in study.numbers:
+            for number in study.member_numbers:
                 yield member_cell(study, arm, coder, context, "member", rate, number)
 
 

@@ -11,7 +11,7 @@ from testbed.studies.study import Check, Judgement
 from testbed.studies.tokenizers.claims import claims
 from testbed.studies.tokenizers.data import TOKENS, Data, Numbers, gather, numbers
 from testbed.studies.tokenizers.evidence import evidence
-from testbed.studies.tokenizers.measure import N_BLOCKS, ORDER
+from testbed.studies.tokenizers.measure import ESTIMATORS, N_BLOCKS, ORDER
 
 if TYPE_CHECKING:
     from testbed.studies.tokenizers.study import Tokenizers
@@ -139,7 +139,8 @@ def notes(study: "Tokenizers", data: Data, found: Numbers, records: Sequence[Rec
     edge = [coder for coder, rate in chosen.items() if rate == tried[-1]]
     rates = ", ".join(f"{coder} {rate:g}" for coder, rate in chosen.items())
     said = [
-        f"{study.replicates} replicates, each with texts, tokenizers, training data and initial weights of its own.",
+        f"{study.replicates} replicates of texts and of tokenizers trained on others, {len(study.member_numbers)} of"
+        " transformers, each with a tokenizer, training data and initial weights of its own.",
         f"Learning rates, of {tried[0]:g} to {tried[-1]:g}: {rates}."
         + (f" At the upper edge: {', '.join(edge)}." if edge else ""),
     ]
@@ -150,6 +151,7 @@ def notes(study: "Tokenizers", data: Data, found: Numbers, records: Sequence[Rec
         f" {_way(found.plug_in[:, i])}, NSB {_way(found.corrected[:, i])}."
         for i, arm in enumerate(arms)
     ]
+    said += [_per_symbol(data.texts[arm.name], arm.name) for arm in arms]
     for i, arm in enumerate(study.lag_arms):
         drop = f"{arm.name}: fall of H(token | {ORDER}) a symbol to {arm.sizes[-1]} byte pairs: plug-in"
         said.append(
@@ -168,9 +170,18 @@ def notes(study: "Tokenizers", data: Data, found: Numbers, records: Sequence[Rec
     return tuple(said)
 
 
-def _way(values: np.ndarray) -> str:
+def _per_symbol(texts: dict[str, np.ndarray], name: str) -> str:
+    """H(token | 3) / E[length], exact and by every estimator, from the fewest to the most training data."""
+    length = texts["training_mean_length"]
+    parts = [f"exact {_way(texts['training_true'][..., ORDER] / length, 3)}"]
+    for i, estimator in enumerate(ESTIMATORS):
+        parts.append(f"{estimator} {_way(texts['training_estimates'][..., i, ORDER] / length, 3)}")
+    return f"{name}, the same a symbol: H(token | {ORDER}) / E[length] {', '.join(parts)}."
+
+
+def _way(values: np.ndarray, digits: int = 2) -> str:
     """ "3.35 to 3.89": from the fewest to the most training data, means over replicates."""
-    return f"{values[:, 0].mean():.2f} to {values[:, -1].mean():.2f}"
+    return f"{values[:, 0].mean():.{digits}f} to {values[:, -1].mean():.{digits}f}"
 
 
 def _steps(study: "Tokenizers", found: Numbers, arm: int) -> str:

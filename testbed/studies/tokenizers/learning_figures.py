@@ -53,7 +53,7 @@ def learning_figure(study: "Tokenizers", data: Data) -> StudyFigure:
             "Exact loss per symbol of the source at the end of a window of T symbols or tokens, along training:"
             f" Bayes loss plus mean divergence over {study.learners.evaluation.n_contexts} windows."
             f" {study.learners.token_size} tokens. Symbols and tokens have learning rates of their own; values above"
-            f" the panels are left out. Median and {RANGES} ({study.replicates})."
+            f" the panels are left out. Median and {RANGES} ({len(study.member_numbers)})."
         ),
         claims=("tokenizers.tokens_near_optimal", "tokenizers.plateau_stays"),
     )
@@ -114,7 +114,7 @@ def plateau_figure(study: "Tokenizers", found: Numbers) -> StudyFigure:
             "The step at which the loss is halfway from H(symbol) to h, interpolated between log-spaced evaluations; at"
             f" the first of them (step {max(1, round(n_steps / 64))}) also runs that were there before, at the end of"
             " the schedule those that never were. Small marks: runs; large: geometric mean with"
-            f" {INTERVALS} ({study.replicates}). Tokens at T = {learners.token_context}, drawn to its right."
+            f" {INTERVALS} ({len(study.member_numbers)}). Tokens at T = {learners.token_context}, drawn to its right."
         ),
         claims=tuple(
             f"tokenizers.{name}"

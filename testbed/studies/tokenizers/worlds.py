@@ -41,9 +41,10 @@ def planted(study: "Tokenizers", predicted: bool, rng: np.random.Generator, n_re
     bounds, lag = study.bounds, study.lag_arms
     n_arms, n_sizes, n_lengths = len(lag), len(lag[0].sizes), len(study.texts.training_lengths)
     n_coders = len(lag[0].coders)
+    n_members = max(2, round(n_replicates * len(study.member_numbers) / study.replicates))
 
-    def around(means: np.ndarray | float, *shape: int) -> np.ndarray:
-        return np.asarray(means) * (1.0 + SPREAD * rng.standard_normal((n_replicates, *shape)))
+    def around(means: np.ndarray | float, *shape: int, n: int = n_replicates) -> np.ndarray:
+        return np.asarray(means) * (1.0 + SPREAD * rng.standard_normal((n, *shape)))
 
     cost = around(-0.1, 1 + n_arms, n_coders, n_sizes)
     if predicted:
@@ -57,8 +58,9 @@ def planted(study: "Tokenizers", predicted: bool, rng: np.random.Generator, n_re
     plug_in = around(falling if predicted else falling[::-1], 1 + n_arms, n_lengths)
     if not predicted:
         plug_in[:, 0] = around(1.0, n_lengths)
+    falling_per_symbol = np.linspace(2.0, 0.0, n_lengths) * bounds.fall * (0.0 if predicted else 5.0)
     off = np.linspace(0.0, 3 * bounds.relative if predicted else 0.0, n_lengths)
-    steps, token_steps = _steps(study, predicted, rng, n_replicates)
+    steps, token_steps = _steps(study, predicted, rng, n_members)
     return Numbers(
         cost=cost,
         byte_pairs=around(with_size, n_arms, n_sizes),
@@ -67,12 +69,15 @@ def planted(study: "Tokenizers", predicted: bool, rng: np.random.Generator, n_re
         true=true,
         plug_in=plug_in,
         corrected=true * (1.0 + off * (1.0 + SPREAD * rng.standard_normal(true.shape))),
+        per_symbol=0.4 + around(falling_per_symbol, 1 + n_arms, n_lengths),
         fall_true=around(0.25 if predicted else 0.55, n_arms),
         fall_plug_in=around(0.25 / bounds.share * 1.3 if predicted else 0.55 / bounds.share * 0.7, n_arms),
         words=(0.0 if predicted else 10 * bounds.words) + 0.1 * bounds.words * rng.standard_normal(n_replicates),
         steps=steps,
         token_steps=token_steps,
-        final=around(0.95 * bounds.near if predicted else 1.2 * bounds.near, len(TOKENS), n_arms),
+        final=around(
+            1.0 + 0.1 * (bounds.near - 1.0) if predicted else 1.2 * bounds.near, len(TOKENS), n_arms, n=n_members
+        ),
     )
 
 

@@ -195,11 +195,11 @@ def errors_figure(study: "ZeroShotTests", data: Data) -> StudyFigure:
         title="Errors against the length",
         caption=(
             f"Errors of the tests on texts by A and by B, {study.drift.n_pairs} and {study.blind.n_pairs} pairs of"
-            " order-1"
-            f" chains together ({study.drift.n_texts:,} texts each); nominal size {study.drift.size:.0%}. Blind writers"
-            f" have A's expected surprise in every context. {BARS}; triangles: upper ends where no text is counted."
-            " Least"
-            " and largest share of single pairs in the CSV."
+            f" order-1 chains together ({study.drift.n_texts:,} texts each); nominal size {study.drift.size:.0%}, but"
+            " for the likelihood ratio, which says B wherever B's law gives the text more: it errs on A's texts too,"
+            " which is not drawn. Blind writers have A's expected surprise in every context."
+            f" {BARS}; triangles: upper ends where no text is counted. Least and largest share of single pairs in the"
+            " CSV."
         ),
         claims=tuple(
             f"{STUDY}.{name}"
