@@ -17,6 +17,7 @@ def answer(tmp_path, monkeypatch, capsys):
     """Call the command line in this process, in a folder of its own with a sample of a known source."""
     monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "golden.npy", GoldenMean().sample(1, 5000, seed=1)[0])
+    np.save(tmp_path / "one.npy", np.array([1], np.uint8))
 
     def ask(*arguments: object) -> Answer:
         status = call([str(one) for one in arguments])
@@ -117,6 +118,8 @@ def test_texts_raw_files_and_long_codes(answer, tmp_path) -> None:
         (["golden.npy", "--vocab-size", "1"], "golden.npy: token "),
         (["golden.npy", "--against", "golden_mean", "--vocab-size", "3"], "given 3, but golden_mean has 2 symbols"),
         (["golden.npy", "p=0.5"], "p=0.5: keys are those of a source; name it by --against TYPE"),
+        (["one.npy"], "one.npy: 1 windows of 1 tokens are too few for 20 blocks; fewer --blocks, or --interval none"),
+        (["one.npy", "--max-order", "1"], "one.npy: sequences of 1 tokens have no 2-grams; --max-order 0"),
         (["golden.npy", "--max-order", "70"], "max_order: 71-grams of 2 symbols take 71 bits"),
         (["golden.npy", "--interval", "no"], "there is no 'no'"),
         (["golden.npy", "--figure", "a.jpg"], "--figure: given a.jpg; the name must end in .pdf or .png"),

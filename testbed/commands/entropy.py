@@ -1,5 +1,6 @@
 """`testbed entropy`: h_k of a file of tokens by every estimator, with intervals, and how far they can be trusted."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,14 +48,16 @@ def show_entropy(
     source = None if against is None else source_of(against, overrides, plugins, table)
     file = read_tokens(path, dtype, unit, _alphabet(source, vocab_size), array)
     order = _order(file, max_order, 1 if interval == "none" else n_blocks)
+    _check_windows(path, file, order, interval, n_blocks)
     profiles = _profiles(file, order, interval, n_blocks)
     truth = None if source is None else _truth(source, order)
+    # before anything is printed: a reader such as `head` may close the pipe
+    drawn = [] if figure is None else write_figure(profiles, truth, path.name, interval, n_blocks, figure)
     _print_head(path, file, profiles[0], order)
     _print_values(profiles, truth, interval, n_blocks)
     _print_plot(profiles, truth)
-    if figure is not None:
-        for written in write_figure(profiles, truth, path.name, interval, n_blocks, figure):
-            print(f"written       {written}")
+    for written in drawn:
+        print(f"written       {written}")
     return 0
 
 
@@ -75,6 +78,19 @@ def _order(file: TokenFile, wanted: int | None, n_blocks: int) -> int:
     while order > 0 and file.vocab_size ** (order + 1) > LARGEST_TABLE and order + 1 > longest_order(file.vocab_size):
         order -= 1
     return order
+
+
+def _check_windows(path: Path, file: TokenFile, order: int, interval: str, n_blocks: int) -> None:
+    """ConfigError, which names the file, where it is too short for grams so long or for so many blocks."""
+    *rows, length = file.tokens.shape
+    windows = math.prod(rows) * (length - order)
+    if windows < 1:
+        raise ConfigError(f"{path}: sequences of {length} tokens have no {order + 1}-grams; --max-order {length - 1}")
+    if interval != "none" and windows < n_blocks:
+        raise ConfigError(
+            f"{path}: {windows} windows of {order + 1} tokens are too few for {n_blocks} blocks; fewer --blocks, or"
+            " --interval none"
+        )
 
 
 def _profiles(file: TokenFile, order: int, interval: str, n_blocks: int) -> list[EntropyProfile]:

@@ -143,7 +143,7 @@ def test_memory_is_said_and_bounded() -> None:
         (np.array([0, -1]), 1, None, "token 1 is -1, must lie in 0 or above"),
         (np.array([0, 1]), 3, None, "given 1 sequences of 2; grams of 3 need as many"),
         (np.array([0, 1]), 0, None, "max_order: given 0, must be at least 1"),
-        (np.array([0, 2**40]), 1, None, "at most 67108864; number the tokens anew"),
+        (np.array([0, 2**40]), 1, None, "must lie in 0 .. 67108863; number the tokens anew"),
         (np.zeros(50, np.uint8), 9, 256, "9-grams of 256 symbols take 72 bits, codes have 64; the longest here: 8"),
     ],
 )

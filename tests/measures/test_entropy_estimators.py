@@ -289,6 +289,7 @@ def test_the_trust_limit_stops_at_the_first_order_that_is_unseen() -> None:
         (([1, 0.5],), "need non-negative integers, given 0.5"),
         (([[1, 2]],), "need a list of integers, given int64 of shape (1, 2)"),
         (([1, 2, 3], "nsb", 2), "alphabet_size: given 2, but 3 bins were met"),
+        (([1, 2, 3], "nsb", "4"), "alphabet_size: given '4', must be a number"),
         (([1, 2], "bayes", 2, 0.0), "concentration: given 0.0, must be positive"),
     ],
 )

@@ -80,6 +80,8 @@ def prepare(folder, name: str):
         np.save(path, tokens.reshape(10, 10, 10))
     elif "no tokens" in name:
         np.save(path, tokens[:0])
+    elif "vast" in name:
+        np.save(path, np.array([0, 2**26, 1], np.uint32))
     elif "negative" in name:
         np.save(path, np.array([1, -3], np.int32))
     elif "no array" in name:
@@ -110,6 +112,12 @@ FIRST_4 = int(np.argmax(TOKENS == 4))
         ("no tokens", {}, "holds no tokens, shape (0,)"),
         ("no array", {}, "no .npy array at byte 0"),
         ("negative", {}, "token 1 is -3, must lie in 0 or above (byte 132)"),
+        (
+            "vast",
+            {},
+            "token 1 is 67108864, must lie in 0 .. 67108863; number the tokens anew",
+        ),
+        ("vast", {}, "(byte 132)"),
         ("plain", {"vocab_size": 4}, f"token {FIRST_4} is 4, must lie in 0 .. 3 (byte {128 + 2 * FIRST_4})"),
         ("raw plain", {"vocab_size": 4}, f"token {FIRST_4} is 4, must lie in 0 .. 3 (byte {2 * FIRST_4})"),
         ("zip plain", {"vocab_size": 4}, f"token {FIRST_4} is 4, must lie in 0 .. 3"),
