@@ -2,6 +2,7 @@
 interrupted. What a user can put right is said in plain lines on stderr, without a traceback.
 """
 
+import errno
 import os
 import sys
 from difflib import get_close_matches
@@ -9,16 +10,23 @@ from difflib import get_close_matches
 from testbed.commands.app import app
 
 RUN_FAILED, USAGE, TIME_LIMIT, INTERRUPTED = 1, 2, 3, 130
+PLACES = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+)
+"""Errors of the place where files are to be, which a user can put right."""
 
 
 def main() -> None:
-    """Run the command that sys.argv asks for; always raises SystemExit."""
+    """Run the command that sys.argv asks for; ends the process, or raises SystemExit."""
     try:
         status = call(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is flushed into the pipe at exit
         status = 0
+    if status == INTERRUPTED:  # at once: an orderly end of all that is imported takes a second or two, and Python would
+        sys.stderr.flush()  # kill itself by the signal where Ctrl-C passed through an exec, of which imports have many
+        os._exit(status)
     raise SystemExit(status)
 
 
@@ -44,6 +52,10 @@ def call(arguments: list[str]) -> int:
             error, "format_message"
         ):  # typer's errors of usage; whether click lies beneath depends on its version
             say(_usage_message(error))
+            return USAGE
+        if isinstance(error, OSError) and error.errno in PLACES:
+            where = "" if error.filename is None else f"{error.filename}: "
+            say(f"{where}{error.strerror}; what is stored is kept, and the same command goes on from here")
             return USAGE
         from testbed.core.errors import TestbedError
 

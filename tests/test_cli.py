@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import PLUGIN, Answer, command, environment, subprocess_call, write_config
+from tiny import PLUGIN, Answer, command, environment, interruptible, subprocess_call, write_config
 
 from testbed.cli import call
 from testbed.runs import Store
@@ -102,7 +103,7 @@ def test_dry_run_counts_and_writes_nothing(answer, tmp_path) -> None:
 
 def test_keys_and_list(answer) -> None:
     keys = answer("keys", "tiny.toml").out
-    assert "inner.width             integer >= 2, <= 64  8        width of the model" in keys
+    assert re.search(r"inner\.width +integer >= 2, <= 64 +8 +width of the model", keys)
     assert "vocab_size     integer >= 1, <= 65536  needed" in answer("keys", "markov").out
     listed = answer("list").out
     assert all(name in listed for name in ("optimal_context", "markov", "rope", "configs"))
@@ -181,6 +182,8 @@ def test_a_gpu_that_is_not_there(answer) -> None:
     done = answer("run", "tiny.toml", "--device", "cuda")
     assert done.status == 2
     assert "--device: given cuda, but torch finds no GPU" in done.err
+    done = answer("run", "tiny.toml", "--device", "cuda", "--dask", "nonsense")  # its workers need one, this does not
+    assert "nonsense is no address" in done.err
 
 
 def test_damaged_and_busy_results(answer, tmp_path) -> None:
@@ -213,15 +216,15 @@ def test_a_bug_keeps_its_traceback(answer, monkeypatch) -> None:
         answer("list")
 
 
-# ---- processes of their own ----
-
+# ---- processes of their own
 SLOW = ("run", "tiny.toml", "wait=0.15", "seeds=6", "positions_per_ensemble=1")
 
 
 def started(folder: Path, n_done: int) -> subprocess.Popen:
-    """A slow run, once this many cells are done."""
     write_config(folder)
-    process = subprocess.Popen(command(*SLOW), cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(*SLOW), cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if (folder / "results" / "records.sqlite").is_file():

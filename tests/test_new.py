@@ -67,6 +67,8 @@ def test_what_is_written_passes_the_linters(tmp_path) -> None:
         (["source", "My Coin"], "given 'My Coin', must be small letters, digits and _"),
         (["source", "class"], "given 'class', must be"),
         (["source", "markov"], "there is a source markov already"),
+        (["method", "random"], "random.py would hide the module random"),
+        (["study", "numpy"], "numpy.py would hide the module numpy"),
     ],
 )
 def test_what_is_refused(tmp_path, capsys, arguments, said) -> None:
@@ -80,6 +82,12 @@ def test_nothing_is_overwritten(tmp_path, capsys) -> None:
     assert call(["new", "source", "mine", "--into", str(tmp_path)]) == 2
     assert "mine.toml is there already" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+def test_a_folder_that_cannot_be(tmp_path, capsys) -> None:
+    (tmp_path / "file").touch()
+    assert call(["new", "source", "mine", "--into", str(tmp_path / "file" / "lab")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_class_names() -> None:

@@ -1,6 +1,7 @@
 """What tests of the runner and of the command line share: the tiny study, its config, and the command line called."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ def command(*arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+
+
+def interruptible() -> None:
+    """For `preexec_fn`: Ctrl-C reaches the process also where a shell started the tests in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def subprocess_call(*arguments: object, cwd: Path | None = None) -> Answer:

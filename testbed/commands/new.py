@@ -2,7 +2,9 @@
 
 import keyword
 import re
+import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from testbed.core import ConfigError
@@ -27,10 +29,15 @@ def write_new(kind: str, name: str, into: Path) -> int:
     written = {into / target.format(name=name): template.format(kind=kind) for template, target in FILES.items()}
     if there := [path for path in written if path.exists()]:
         raise ConfigError(f"testbed new: {there[0]} is there already; take another name, or --into another folder")
-    into.mkdir(parents=True, exist_ok=True)
-    for path, template in written.items():
-        path.write_text(rendered(template, name), encoding="utf-8")
-        print(path)
+    if name in sys.stdlib_module_names or find_spec(name) is not None:
+        raise ConfigError(f"testbed new: {name}.py would hide the module {name}; take another name")
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        for path, template in written.items():
+            path.write_text(rendered(template, name), encoding="utf-8")
+            print(path)
+    except OSError as error:
+        raise ConfigError(f"testbed new: {into} cannot be written: {error.strerror or error}") from None
     place = "" if into == Path() else f"cd {into}; "
     print("\ntry it:")
     for line in (*KINDS[kind], f"python -m pytest test_{name}.py"):

@@ -49,6 +49,10 @@ def rebuild(store: Store, run: dict[str, Any], plugins: Sequence[Path] = ()) -> 
     given = {path.name: path for path in plugins}
     for plugin in details.get("plugins", []):
         file = given.get(Path(plugin).name, Path(plugin))
+        if file.name not in given and not file.is_absolute():  # the folder was unpacked here
+            raise ConfigError(
+                f"its plugin {plugin} was on another machine; give the file that you trust by --plugin FILE"
+            )
         if not file.is_file():
             raise ConfigError(f"its plugin {plugin} is gone; say where it is by --plugin FILE")
         load_plugin(file)

@@ -27,8 +27,11 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-def prepare_device(device: str) -> None:
-    """Check that the device is there; the processor works on one thread, so that a rerun gives the same numbers."""
+def prepare_device(device: str, elsewhere: bool = False) -> None:
+    """Check that the device is there; the processor works on one thread, so that a rerun gives the same numbers.
+
+    elsewhere   whether other machines do the work: this one then needs no GPU
+    """
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"--device: given {device}, must be cpu or cuda")
     import numba
@@ -37,7 +40,7 @@ def prepare_device(device: str) -> None:
     numba.set_num_threads(1)  # compiled samplers wait for their threads at every small batch, longer than they work
     if device == "cpu":
         torch.set_num_threads(1)
-    elif not torch.cuda.is_available():
+    elif not elsewhere and not torch.cuda.is_available():
         build = "" if torch.version.cuda else f" (torch {torch.__version__} is a build without CUDA)"
         raise ConfigError(f"--device: given cuda, but torch finds no GPU{build}; take cpu, or ask testbed doctor")
 
@@ -61,7 +64,7 @@ def run_config(
     limit = None if time_limit is None else seconds_of(time_limit)
     deadline = None if limit is None else time.monotonic() + limit
     asked = asked_for(config, overrides, grids, scale)
-    prepare_device(device)
+    prepare_device(device, elsewhere=dask is not None)
     for one in asked:
         one.study.prepare()
     with Store(results, writable=True) as store:

@@ -21,6 +21,8 @@ Kernel = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]]
 
 ENTRIES = 2**22
 """Scores that the explicit way holds at a time."""
+MOST_HEADS, ALIGNMENT = 65_535, 8
+"""Heads of all windows, and numbers that the size of a head is a multiple of, that the kernel of a GPU takes."""
 ROWS, CACHED_ENTRIES = 64, 2**17
 """Queries, and about as many scores, that the compiled way holds at a time."""
 
@@ -37,10 +39,11 @@ def attention_entropy(q: Tensor, k: Tensor, causal: bool = True) -> Tensor:
         compiled = q.dtype == k.dtype == torch.float32 and bool((q.sum() + k.sum()).isfinite())
         return compiled_entropy(q, k, causal) if compiled else explicit_entropy(q, k, causal)
     kernel = fused_kernel(q.device.type)
-    if kernel is None:
+    if kernel is None or q.shape[-1] % ALIGNMENT:
         return explicit_entropy(q, k, causal)
     flat_q, flat_k = (x.reshape(-1, 1, *x.shape[-2:]).contiguous() for x in (q, k))
-    mean_k, log_sum = kernel(flat_q, flat_k, causal)
+    parts = zip(flat_q.split(MOST_HEADS), flat_k.split(MOST_HEADS), strict=True)
+    mean_k, log_sum = (torch.cat(one) for one in zip(*(kernel(*part, causal) for part in parts), strict=True))
     found = log_sum - torch.linalg.vecdot(flat_q, mean_k) / math.sqrt(q.shape[-1])
     return found.clamp(min=0.0).reshape(q.shape[:-1])
 

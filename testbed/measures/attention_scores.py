@@ -65,7 +65,8 @@ def attention_inputs(
     if queries_Q is None:
         model.logits(weights, tokens_EBT, "all", calibrated=calibrated, watch=found.append)
     else:
-        model.logits(weights, tokens_EBT, queries_Q, calibrated=calibrated, watch=found.append)
+        places_Q = queries_Q.to(tokens_EBT.device)
+        model.logits(weights, tokens_EBT, places_Q, calibrated=calibrated, watch=found.append)
     return found
 
 

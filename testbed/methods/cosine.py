@@ -169,3 +169,7 @@ def _gradient_maximum(n: int, head_dim: int) -> float:
         left, right = high - golden * (high - low), low + golden * (high - low)
         low, high = (left, high) if gain(left) < gain(right) else (low, right)
     return (low + high) / 2.0
+
+
+# what torch.compiler.assume_constant_result does: the compiler calls it and keeps the number
+_gradient_maximum.__wrapped__._dynamo_marked_constant = True  # type: ignore[attr-defined]

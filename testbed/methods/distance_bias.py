@@ -1,6 +1,7 @@
 """Logits that depend on distance: ALiBi, and scale-invariant attention."""
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from testbed.methods.method import AttentionContext, Method, Parameters, Placement, method
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -26,11 +28,21 @@ class LinearBiases(Method):
 
         heads = at.geometry.heads
         if self.released_code:
-            slopes = [2.0**-8 / math.sqrt(at.geometry.head_dim)] * heads
+            slopes = (2.0**-8 / math.sqrt(at.geometry.head_dim),) * heads
         else:
-            slopes = [2.0 ** (-8.0 * (head + 1) / heads) for head in range(heads)]
-        slope_H = torch.tensor(slopes, device=at.keys_T.device)
-        return -slope_H[:, None, None] * at.distances_TT.abs()
+            slopes = tuple(2.0 ** (-8.0 * (head + 1) / heads) for head in range(heads))
+        distances_TT = at.distances_TT.abs()
+        if torch.compiler.is_compiling():  # which sees through the cache, and would copy the slopes at every step
+            return -torch.stack([distances_TT * slope for slope in slopes])
+        return -_on_device(slopes, at.keys_T.device)[:, None, None] * distances_TT
+
+
+@lru_cache(maxsize=64)
+def _on_device(slopes: tuple[float, ...], device: "torch.device") -> "Tensor":
+    """(H,) kept, because a copy to a GPU in the middle of a step would be waited for."""
+    import torch
+
+    return torch.tensor(slopes, device=device)
 
 
 @method("scale_invariant")

@@ -29,7 +29,7 @@ class CosineReached(Method):
         return (-(-2.0 / head_dim * n.log()).expm1()).sqrt()
 
     def scale(self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Parameters) -> "Tensor":
-        at_training = self.cosine(n_visible_T.new_tensor(max(train_length, 2)), head_dim)
+        at_training = self.cosine(n_visible_T.new_full((), max(train_length, 2)), head_dim)
         ratio_T = self.cosine(n_visible_T, head_dim) / at_training
         return ratio_T.clamp(min=1.0) if self.clamped else ratio_T
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar
 
 from testbed.core import ConfigError
-from testbed.methods.method import Geometry, Initial, Method, Parameters, method
+from testbed.methods.method import Geometry, Initial, Method, Parameters, Placement, method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,11 +21,11 @@ class LearnedPositions(Method):
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:
         return {"position": Initial((geometry.train_length, geometry.width), std=0.5)}
 
-    def embed(self, positions_T: "Tensor", parameters: Parameters) -> "Tensor":
+    def embed(self, at: Placement, parameters: Parameters) -> "Tensor":
         table = parameters["position"]
-        longest = int(positions_T[-1]) + 1
+        longest = at.n_keys if at.counts_up else int(at.keys_T[-1]) + 1
         if longest > table.shape[1]:
             raise ConfigError(f"learned positions end at {table.shape[1]}, but a window of {longest} was given")
-        if longest == len(positions_T):  # 0, 1, 2, ...: a slice, whose gradient is cheaper than a lookup's
+        if longest == at.n_keys:  # 0, 1, 2, ...: a slice, whose gradient is cheaper than a lookup's
             return table[:, :longest]
-        return table[:, positions_T]
+        return table[:, at.keys_T]

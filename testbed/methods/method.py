@@ -52,6 +52,9 @@ class Placement:
     queries                      which places the queries have: all, the last alone, or some
     """
 
+    sees_all: ClassVar[bool] = False
+    """Whether every query sees every key, as in bidirectional models."""
+
     queries_T: "Tensor"
     keys_T: "Tensor"
     query_order_T: "Tensor"
@@ -62,6 +65,11 @@ class Placement:
     @property
     def n_keys(self) -> int:
         return int(self.keys_T.shape[0])
+
+    @property
+    def counts_up(self) -> bool:
+        """Whether positions are known to be 0, 1, 2, ... without reading them, for which a GPU would be waited for."""
+        return self.keys_T is self.key_order_T
 
     @property
     def distances_TT(self) -> "Tensor":
@@ -147,8 +155,8 @@ class Method(Tagged):
         """A block's weight matrix (E, in, out), as it is used."""
         return matrix
 
-    def embed(self, positions_T: "Tensor", parameters: Parameters) -> "Tensor | None":
-        """(E, T, D), added to the token embeddings."""
+    def embed(self, at: Placement, parameters: Parameters) -> "Tensor | None":
+        """(E, T, D), added to the token embeddings of the keys."""
         return None
 
     def qk(

@@ -38,12 +38,13 @@ class TwoRanges(RotaryPositions):
         import torch
 
         at = context.at
+        asks = at.keys_T.device.type == "cpu" and not torch.compiler.is_compiling()  # a GPU would be waited for
         far_TT = self.is_far(at) & context.visible_TT
         frequencies = self.frequencies(context.q_EBHTK.shape[-1], at.n_keys, at.geometry.train_length)
         for behind in (False, True):
             pairs_TT = far_TT & ((at.distances_TT < 0) == behind) if self.mirrors else far_TT & (not behind)
-            if not bool(pairs_TT.any()):
-                continue
+            if (behind and at.counts_up and not at.sees_all) or (asks and not bool(pairs_TT.any())):
+                continue  # no such pair: not a number would change
             if behind:
                 far_keys_T, far_queries_T = self.far_positions(replace(at, queries_T=at.keys_T, keys_T=at.queries_T))
             else:

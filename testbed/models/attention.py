@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,8 @@ LARGEST_SCORES = 2**24
 @dataclass(frozen=True, eq=False)
 class Bidirectional(Placement):
     """A placement in which every query sees every key."""
+
+    sees_all: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,11 @@ class ModelConfig(Config):
     mlp_ratio: int = Field(4, ge=1, description="standard: hidden units of the MLP as a multiple of the width")
     key_size: int | None = Field(None, ge=1, description="gau: size s of its head; left out: width / heads")
     expansion: int = Field(2, ge=1, description="gau: size e of gate and values as a multiple of the width")
+    key_scales: Literal["ones", "normal"] = Field(
+        "ones",
+        description="gau: start of the scales w_q, w_k. ones: as in GAU-alpha; q and k are then one vector, and a query"
+        " sees its own key first. normal: drawn apart (Hua et al. 2022), so that they differ from the start",
+    )
     tied_head: bool = Field(False, description="read out with the token embedding instead of a matrix of its own")
     methods: tuple[AnyMethod, ...] = Field((RotaryPositions(),), description="attention methods, by name or as tables")
 
@@ -51,7 +56,7 @@ class ModelConfig(Config):
     def _check(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"heads: given {self.heads}, must divide width {self.width}")
-        others = ("key_size", "expansion") if self.block == "standard" else ("mlp_ratio",)
+        others = ("key_size", "expansion", "key_scales") if self.block == "standard" else ("mlp_ratio",)
         for name in others:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(

@@ -26,12 +26,17 @@ from testbed.models.norm import rms_norm
 
 
 def gated_weights(config: ModelConfig, block: int) -> WeightShapes:
-    """This block's weights. Both matrices start as those of the standard block, w_q and w_k at one."""
+    """This block's weights. Both matrices start as those of the standard block, w_q and w_k as `key_scales` says.
+
+    Hua et al. draw them with a standard deviation of 0.02; here it is 1, so that logits start at the size that ones
+    give. Under CosScale, which takes the size out, the two are the same.
+    """
     d, e, s = config.width, config.expansion * config.width, config.geometry(1).head_dim
+    scales = (0.0, 1.0) if config.key_scales == "ones" else (1.0, 0.0)  # standard deviation and mean
     return {
         f"{block}.qkv": ((d, 2 * e + s), d**-0.5, 0.0, True),
-        f"{block}.q_scale": ((s,), 0.0, 1.0, False),
-        f"{block}.k_scale": ((s,), 0.0, 1.0, False),
+        f"{block}.q_scale": ((s,), *scales, False),
+        f"{block}.k_scale": ((s,), *scales, False),
         f"{block}.attention_out": ((e, d), (2 * config.depth * e) ** -0.5, 0.0, True),
     }
 

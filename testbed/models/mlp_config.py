@@ -42,7 +42,7 @@ class MLPConfig(Config):
     def n_weights(self, n_bits: int, n_questions: int) -> int:
         """Numbers in a network that sees n_bits bits.
 
-        >>> MLPConfig().n_weights(27, 50)
-        192201
+        >>> MLPConfig().n_weights(27, 50), MLPConfig().n_weights(94, 50)
+        (192201, 219001)
         """
         return sum((inputs + 1) * outputs for inputs, outputs, _ in self.layers(n_bits, n_questions))

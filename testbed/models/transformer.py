@@ -147,7 +147,7 @@ class Transformer:
         rows = (tokens_EBT + offset_E11).reshape(-1)
         x_EBTD = F.embedding(rows, table_EVD.reshape(-1, d)).view(E, B, T, d)
         for method, parameters in self._active(weights, None, None):
-            added_ETD = method.embed(at.keys_T, parameters)
+            added_ETD = method.embed(at, parameters)
             if added_ETD is not None:
                 x_EBTD = x_EBTD + added_ETD[:, None]
         x_EMD = x_EBTD.reshape(E, B * T, d)

@@ -5,15 +5,16 @@ writes nowhere else, runs nothing, and checks every row and file before the fold
 """
 
 import io
+import json
 import os
 import re
 import shutil
 import tarfile
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from testbed.core import StoreError
-from testbed.runs.database import lock
+from testbed.runs.database import ROW_COLUMNS, lock, open_database, row_checksum, transaction
 from testbed.runs.verify import DATABASE, verify
 
 KNOWN = re.compile(rf"{re.escape(DATABASE)}|(arrays|members)/[0-9a-f]{{64}}\.npz|calibration/[0-9a-f]{{32}}\.json")
@@ -57,13 +58,17 @@ def read_bundle(file: Path, folder: Path) -> int:
     """Put the files of a bundle into a new folder; returns how many. StoreError where it holds anything else."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} is there and not empty; give another --results")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made: {error.strerror or error}") from None
     try:
         n_files = _extract(file, partial)
         if problems := verify(partial):
             text = str(problems[0]).replace(str(partial), str(file))
             raise StoreError(f"{text}; nothing was unpacked")
+        _name_plugins_alone(partial)
         partial.chmod(0o755)
         if folder.exists():
             folder.rmdir()
@@ -92,6 +97,21 @@ def _extract(file: Path, folder: Path) -> int:
     if not (folder / DATABASE).is_file():
         raise StoreError(f"{file} holds no {DATABASE}; nothing was unpacked")
     return count
+
+
+def _name_plugins_alone(folder: Path) -> None:
+    """Leave of the paths of the runs' plugins the names: no file of this machine is run because a bundle says so."""
+    db, _ = open_database(folder / DATABASE, writable=True)
+    try:
+        with transaction(db):
+            for rowid, *row in db.execute(f"SELECT rowid, {', '.join(ROW_COLUMNS['runs'])} FROM runs").fetchall():
+                details = json.loads(row[4])
+                details["plugins"] = [PurePath(plugin).name for plugin in details.get("plugins", [])]
+                row[4] = json.dumps(details, sort_keys=True, separators=(",", ":"))
+                changed = (row[4], row_checksum(row), rowid)
+                db.execute("UPDATE runs SET details = ?, checksum = ? WHERE rowid = ?", changed)
+    finally:
+        db.close()
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

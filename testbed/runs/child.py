@@ -43,7 +43,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def call(self, task: bytes) -> bytes:
-        """Send a pickled (study, unit, device, checkpoints), wait for the pickled `Done`. ChildDied with its code."""
+        """Send a pickled (study, unit, device, Shared or None), wait for the pickled Done. ChildDied with its code."""
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -111,9 +111,9 @@ def serve() -> None:
 
     torch.set_num_threads(1)
     while True:
-        study, unit, device, checkpoints = pickle.loads(tasks.get())
-        shared = checkpoints is not None and checkpoints.parent.is_dir()  # another machine may not have the folder
-        done = execute(study, unit, device, checkpoints=checkpoints if shared else None)
+        study, unit, device, shared = pickle.loads(tasks.get())
+        checkpoints = shared.checkpoints if shared is not None and shared.is_seen() else None
+        done = execute(study, unit, device, checkpoints=checkpoints)
         _send(answers, pickle.dumps(done))
 
 

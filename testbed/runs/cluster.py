@@ -7,6 +7,7 @@ machines that are lost; the driver alone writes the store.
 
 import os
 import pickle
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from testbed.core import ConfigError, TestbedError
 from testbed.runs.child import ChildDied, run_here
 from testbed.runs.runner import RunnableStudy
+from testbed.runs.shared import Shared
 from testbed.runs.work import Done, Observer, Unit, all_failed
 
 ATTEMPTS = 2
@@ -56,12 +58,14 @@ class ClusterExecutor:
     ) -> Iterator[tuple[Unit, Done]]:
         """What each unit gave, as it comes in. Workers that see the driver's results folder leave checkpoints there."""
         distributed = _distributed()
+        shared = Shared.of(checkpoints)
+        self._say_who_leaves_no_checkpoints(shared)
         flying: dict[Any, tuple[Unit, int]] = {}
         landed = distributed.as_completed([], loop=self.client.loop)
         waiting = iter(units)
 
         def launch(unit: Unit, attempt: int) -> None:
-            task = pickle.dumps((study, unit, device, checkpoints.resolve()))
+            task = pickle.dumps((study, unit, device, shared))
             environment = {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
             future = self.client.submit(_work, task, self.plugins, environment, pure=False)
             flying[future] = unit, attempt
@@ -93,6 +97,17 @@ class ClusterExecutor:
         finally:
             for future in flying:
                 future.cancel()
+
+    def _say_who_leaves_no_checkpoints(self, shared: Shared) -> None:
+        if self.cluster is not None:
+            return  # this machine's own processes
+        seen = self.client.run(shared.is_seen, on_error="return")
+        if blind := sum(answer is not True for answer in seen.values()):
+            warnings.warn(
+                f"{blind} of {len(seen)} workers do not see {shared.checkpoints.parent} and leave no checkpoints there:"
+                " what is stopped on them begins anew; --results on a file system that all share mends it",
+                stacklevel=2,
+            )
 
     def close(self) -> None:
         """Leave the cluster; a local one ends."""

@@ -5,7 +5,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,21 @@ def lock(folder: Path) -> Any:
         holder = file.read().strip() or "another process"
         file.close()
         raise StoreError(f"{folder} is in use by {holder}; wait for it, or give another --results folder") from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        os.fsync(file.fileno())  # other machines read it too
+    except OSError as error:
+        with suppress(OSError):  # closing would write it once more
+            file.close()
+        raise StoreError(f"{folder} cannot be written to: {error.strerror}") from None
     return file
+
+
+def holder_of(folder: Path) -> str:
+    """Process and host of the driver that holds a folder, or held it last; nothing where there is none."""
+    try:
+        return (folder / "lock").read_text()
+    except OSError:
+        return ""

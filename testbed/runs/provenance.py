@@ -50,6 +50,8 @@ def device_name(device: str) -> str:
     if device != "cpu":
         import torch
 
+        if not torch.cuda.is_available():  # the driver of workers that have them
+            return device
         return str(torch.cuda.get_device_name(device))
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

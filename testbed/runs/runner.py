@@ -152,7 +152,7 @@ class _Stage:
                 self._forget(plan)
 
     def run(self, executor: Executor, device: str, label: str, outcome: Outcome) -> None:
-        total = sum(plan.positions for plan, _ in self.work)
+        total = len(self.plain) + sum(plan.positions for plan, _ in self.work)
         progress = Progress(label, total, done=sum(plan.positions for plan, mine in self.work if not mine))
         results = executor.run(self.study, self.units(), device, progress.advance, self.checkpoints)
         try:

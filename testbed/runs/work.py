@@ -14,7 +14,7 @@ from testbed.runs.record import Record
 from testbed.training.member import TrainedMember
 
 Observer = Callable[[float], None]
-"""Called with the training positions that are done in addition."""
+"""Called with the work that is done in addition: training positions, or cells where nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Unit:
 
     @property
     def positions(self) -> int:
-        return 0 if self.plan is None else self.plan.positions
+        """How much work it is, for the reader's progress: positions to train, or else cells to measure."""
+        return len(self.cells) if self.plan is None else self.plan.positions
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,22 @@ def execute(
         except Exception as error:
             return all_failed(study, unit, _reason(error), device, traceback.format_exc())
         members = {member.spec.training_key: member for member in trained}
-    else:
+    elif unit.plan is not None:
         report(unit.positions)
+    told = 0
+
+    def measured_one() -> None:
+        """Where nothing is trained beforehand, cells are what is counted."""
+        nonlocal told
+        if unit.plan is None and told < len(unit.cells):
+            told += 1
+            report(1)
+
     started = time.perf_counter()
-    records, failed = _measured(study, list(unit.cells), members, device)
+    records, failed = _measured(study, list(unit.cells), members, device, measured_one)
     seconds = (time.perf_counter() - started) / max(len(unit.cells), 1)
+    if unit.plan is None:
+        report(len(unit.cells) - told)
     return Done([_stamped(records[c.key], c, members, seconds, device) for c in unit.cells], trained, failed)
 
 
@@ -103,11 +115,15 @@ def _train(plan: Plan, device: str, report: Observer, checkpoints: Path | None) 
 
 
 def _measured(
-    study: MeasuringStudy, cells: list[Cell], members: Mapping[str, TrainedMember], device: str
+    study: MeasuringStudy,
+    cells: list[Cell],
+    members: Mapping[str, TrainedMember],
+    device: str,
+    done_one: Callable[[], None],
 ) -> tuple[dict[str, Record], list[str]]:
     context, failed = MeasureContext(device), list[str]()
     try:
-        return _by_key(cells, study.measure(cells, members, context)), failed
+        return _by_key(cells, study.measure(cells, members, context), done_one), failed
     except Exception:  # find the cell at fault: it is recorded as failed and runs again next time
         found: dict[str, Record] = {}
         for cell in cells:
@@ -119,8 +135,13 @@ def _measured(
         return found, failed
 
 
-def _by_key(cells: list[Cell], records: Iterator[Record]) -> dict[str, Record]:
-    found = {record.key: record for record in records}
+def _by_key(
+    cells: list[Cell], records: Iterator[Record], done_one: Callable[[], None] = lambda: None
+) -> dict[str, Record]:
+    found = {}
+    for record in records:
+        found[record.key] = record
+        done_one()
     if found.keys() != {cell.key for cell in cells}:
         raise ValueError(f"measure gave {len(found)} records for {len(cells)} cells; it must give one for each")
     return found

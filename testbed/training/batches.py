@@ -16,6 +16,7 @@ from testbed.core import ConfigError
 from testbed.training.samplers import MaskedSampler, Resident, SequenceSampler, TargetSampler, draw_training_targets
 from testbed.training.spec import TrainingSpec
 from testbed.training.step_table import StepTable, clock_at, to_device
+from testbed.training.uniforms import uniforms
 from testbed.training.windows import WeightedContexts, distinct_windows
 
 POSITIONS_PER_CALL = {"cpu": 4_096, "cuda": 2**18}
@@ -26,6 +27,8 @@ PADDING_LIMIT = 1.25
 """Distinct windows of a segment, padding included, over those without."""
 POSITION_STEPS = 256
 """Steps whose drawn positions lie ready at a time."""
+PLACES = 5
+"""Purpose of the numbers that draw the position that counts (`streams.step_generator`)."""
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Segment:
     fixed       tokens_EBT (begin symbol first) and weights_EBV of distinct windows, the same at every step
     sampler     draws windows and targets, or whole sequences, masked or not, at each step
     positions   (T,) of each step's windows, where a method trains on others than 0, 1, 2, ...
+    places      (E, B) the one position of each window that counts, where the loss is that of one
     """
 
     rows: slice
@@ -44,6 +48,7 @@ class Segment:
     fixed: tuple[Tensor, Tensor] | None = None
     sampler: "TargetSampler | SequenceSampler | MaskedSampler | None" = None
     positions: StepTable | None = None
+    places: StepTable | None = None
 
     @property
     def context_length(self) -> int:
@@ -58,7 +63,7 @@ class Segment:
 
     def prepare(self, step: int) -> None:
         """Make ready what the step reads from the device."""
-        for part in (self.sampler, self.positions):
+        for part in (self.sampler, self.positions, self.places):
             if part is not None:
                 part.prepare(step)
         if isinstance(self.sampler, SequenceSampler) and not (self.reads_last or self.specs[0].model.causal):
@@ -95,7 +100,11 @@ class Segment:
         tokens_EBT = with_begin(windows_EBT[..., :-1], self.begin)
         if self.reads_last:
             return StepBatch(tokens_EBT, windows_EBT[..., -1], read="last")
-        return StepBatch(tokens_EBT, windows_EBT, read="all")
+        if self.places is None:
+            return StepBatch(tokens_EBT, windows_EBT, read="all")
+        positions_T = torch.arange(windows_EBT.shape[-1], device=self.device)
+        one_EBT = self.places.at(clock_1)[..., None] == positions_T
+        return StepBatch(tokens_EBT, windows_EBT, read="all", judged=one_EBT)
 
 
 @dataclass(frozen=True)
@@ -161,9 +170,23 @@ def order_and_segment(specs: list[TrainingSpec], device: torch.device) -> tuple[
             segment.sampler = MaskedSampler(segment.specs, device, resident)
         else:
             segment.sampler = TargetSampler(segment.specs, device, resident)
+            segment.places = _drawn_places(segment.specs[0], segment.sampler)
         segment.positions = _drawn_positions(segment.specs[0], device)
         segments.append(segment)
     return order, segments
+
+
+def _drawn_places(spec: TrainingSpec, sampler: TargetSampler) -> StepTable | None:
+    """Which position of each step's windows counts, where the loss is that of one: floor(u (l + 1))."""
+    if spec.loss != "one":
+        return None
+    draws, window = sampler.draws, spec.context_length + 1
+
+    def rows(steps: range) -> Tensor:
+        u_CSB = uniforms(draws.seeds, PLACES, steps, draws.n_draws, draws.device)
+        return (u_CSB.index_select(1, draws.seed_of) * window).long()
+
+    return StepTable(rows, draws.steps_ahead(len(draws.seed_of) * draws.n_draws))
 
 
 def _drawn_positions(spec: TrainingSpec, device: torch.device) -> StepTable | None:

@@ -74,7 +74,7 @@ class Ensemble:
         self.most_windows = WINDOWS_PER_CALL["cpu" if self.device.type == "cpu" else "cuda"]
         self._batch_loss: BatchLoss = compiled(batch_loss) if first.optimiser.compile else batch_loss
         self._update = compiled(self.optimiser.update) if first.optimiser.compile else self.optimiser.update
-        self.run_step = StepRunner(self.device)
+        self.run_step = StepRunner(self.device, compiled=first.optimiser.compile)
 
     def prepare(self, step: int) -> None:
         """Set the clock, and make ready what the step reads by it."""

@@ -8,7 +8,7 @@ KL over fresh windows, with a standard error clustered by sequence. The record s
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,12 +159,16 @@ def _laws_after(source: Source, contexts: Tokens) -> NDArray[np.float64]:
     return source.predict(padded, context=length, positions=[length])[:, 0]
 
 
-def path_steps(n_steps: int, n_points: int) -> list[int]:
-    """At most `n_points` log-spaced numbers of finished steps, from the 64th part of `n_steps` to all of them.
+def path_steps(n_steps: int, n_points: int, spacing: Literal["log", "even"] = "log") -> list[int]:
+    """At most `n_points` numbers of finished steps: log-spaced from the 64th part of `n_steps` to all of them, or even.
 
     >>> path_steps(640, 4)
     [10, 40, 160, 640]
+    >>> path_steps(640, 4, "even")
+    [160, 320, 480, 640]
     """
+    if spacing == "even":
+        return sorted({max(1, round(n_steps * (i + 1) / n_points)) for i in range(n_points)})
     return sorted({round(step) for step in np.geomspace(max(n_steps / 64, 1), n_steps, n_points)} | {n_steps})[
         -n_points:
     ]

@@ -1,8 +1,8 @@
 """How many members train together on a GPU: as many as its free memory holds, by a measurement on one and on two.
 
 A member's result does not depend on its company, so an ensemble may be trained in parts. What a member needs is what
-stays (weights, gradients, optimiser state, data) and what a pass over its segment takes for a moment; a segment holds a
-bounded number of positions, hence of members at a time.
+stays (weights, gradients, optimiser state, its data unless it shares them) and what a pass over its segment takes for a
+moment; a segment holds a bounded number of positions, hence of members at a time.
 """
 
 import gc
@@ -16,6 +16,7 @@ import torch
 from testbed.core import ResourceError
 from testbed.training.batches import POSITIONS_PER_CALL
 from testbed.training.ensemble import Ensemble
+from testbed.training.samplers import STREAM_STEPS, dataset_key
 from testbed.training.spec import TrainingSpec
 
 SHARE = 0.85
@@ -80,6 +81,25 @@ class Need:
         return max((n for n in range(1, n_members + 1) if self.of(n) <= limit), default=0)
 
 
+def data_bytes(spec: TrainingSpec) -> int:
+    """What a member's tokens take on the device; 0 for distinct windows, of which every member has its own."""
+    data = spec.data
+    if data.batch == "distinct":
+        return 0
+    token = 1 if spec.source.vocab_size <= 256 else 4
+    n = STREAM_STEPS * data.targets_per_step if data.n_targets is None else data.n_targets
+    if data.batch in ("sequences", "masked"):
+        return n * spec.sequence_length * (token + 1)
+    return -(-n // data.targets_per_sequence) * (data.max_context + data.targets_per_sequence) * token
+
+
+def _further_data(specs: list[TrainingSpec], measured_one: TrainingSpec) -> int:
+    """Bytes a member of the datasets that the measurement did not see: members of one dataset share it."""
+    sizes = {dataset_key(spec): data_bytes(spec) for spec in specs}
+    sizes.pop(dataset_key(measured_one))
+    return -(-sum(sizes.values()) // len(specs))
+
+
 def measured(specs: list[TrainingSpec], device: str, memory: Memory) -> Need:
     """What members like the largest of these need: one step of one and of two of them is taken and forgotten."""
     largest = max(specs, key=lambda spec: (spec.context_length, spec.data.n_targets or 0))
@@ -93,9 +113,10 @@ def measured(specs: list[TrainingSpec], device: str, memory: Memory) -> Need:
         return ensemble
 
     (held1, peak1), (held2, peak2) = memory.taken(lambda: step_of(1)), memory.taken(lambda: step_of(2))
-    staying = max(held2 - held1, 0)
+    alike = max(held2 - held1, 0)
     passing = max((peak2 - held2) - (peak1 - held1), 0)
-    fixed = max(peak1 - staying - passing, 0)
+    fixed = max(peak1 - alike - passing, 0)
+    staying = alike + _further_data(specs, largest)
     return Need(fixed, staying, passing, max(1, POSITIONS_PER_CALL["cuda"] // positions))
 
 

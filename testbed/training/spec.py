@@ -86,7 +86,10 @@ class EvaluationConfig(Config):
     )
     n_contexts: int = Field(16_384, ge=2, description="fresh windows for cross-entropy, and for a sampled excess")
     n_heldout: int = Field(16_384, ge=2, description="held-out windows, on which choices are made")
-    path_points: int = Field(12, ge=1, le=12, description="log-spaced evaluations along training")
+    path_points: int = Field(12, ge=1, le=1000, description="evaluations along training")
+    path_spacing: Literal["log", "even"] = Field(
+        "log", description="of these evaluations: log, from the 64th part of the steps on; even, as a validation is"
+    )
 
 
 class TrainingSpec(Config):
@@ -98,7 +101,11 @@ class TrainingSpec(Config):
     model: ModelConfig = Field(ModelConfig(), description="the transformer")
     optimiser: OptimiserConfig = Field(OptimiserConfig(), description="the optimiser")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="the scoring")
-    loss: Literal["last", "all"] = Field("last", description="train on the last position or on all of them")
+    loss: Literal["last", "all", "one"] = Field(
+        "last",
+        description="train on the last position, on all of them, or on one of each window, drawn anew each time it is"
+        " seen: then the model knows windows of every length up to l",
+    )
     initial_seed: int = Field(0, ge=0, description="seed of the initial weights")
 
     member_fields: ClassVar[frozenset[str]] = frozenset(
@@ -123,9 +130,9 @@ class TrainingSpec(Config):
                 f"context_length: given {self.context_length}, must be at most data.max_context {self.data.max_context}"
             )
         self._check_source()
-        if self.loss == "all" and self.data.batch == "distinct":
+        if self.loss != "last" and self.data.batch == "distinct":
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
-        if self.loss == "all" and not self.model.causal:
+        if self.loss != "last" and not self.model.causal:
             raise ValueError("loss: a model that is not causal sees the targets of all positions but the last")
         if self.model.mask_symbol and self.data.batch != "masked":
             raise ValueError(

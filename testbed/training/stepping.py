@@ -7,6 +7,7 @@ read from tensors that stay where they are (`step_table`).
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -24,10 +25,13 @@ class StepRunner:
 
     It is given the step at every call, and holds no reference to it, so that an ensemble that has a runner is freed as
     soon as it is dropped. `version` says which step: where it is another than was recorded, the step is recorded anew.
+
+    compiled   whether the step went through torch's compiler, whose code makes its tables itself, since the compiler
+               looks through caches; it would run uncompiled for good under a watch for what it borrows from them
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, compiled: bool = False) -> None:
+        self.device, self.compiled = device, compiled
         self.version: Any = None
         self.called = 0
         self.recordable = True
@@ -67,7 +71,7 @@ class StepRunner:
         """Nothing is computed here. A step that cannot be recorded is called directly from now on, and it is said."""
         graph, watch = torch.cuda.CUDAGraph(), Borrowed()
         try:
-            with torch.cuda.graph(graph, stream=self.stream), watch:
+            with torch.cuda.graph(graph, stream=self.stream), nullcontext() if self.compiled else watch:
                 step()
         except torch.OutOfMemoryError:
             raise

@@ -24,6 +24,6 @@ def first_sequence(stream: Stream, offset: int = 0) -> int:
 
 
 def step_generator(seed: int, number: int, step: int) -> np.random.Generator:
-    """The generator of a data seed, a purpose (0: which targets a step takes; from 1 on, which tokens of a stream are
-    hidden) and a step; no state is carried from one step to the next."""
+    """The generator of a data seed, a purpose (0: which targets a step takes; 1 to 4, which tokens of a stream are
+    hidden; 5, which position of a window counts) and a step; no state is carried from one step to the next."""
     return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, number, step]))

@@ -90,8 +90,8 @@ def _train(
 ) -> list[TrainedMember]:
     started = saved = time.monotonic()
     ensemble = Ensemble(specs, device)
-    n_steps, n_points = specs[0].optimiser.steps, specs[0].evaluation.path_points
-    points = path_steps(n_steps, n_points)
+    n_steps, scoring = specs[0].optimiser.steps, specs[0].evaluation
+    points = path_steps(n_steps, scoring.path_points, scoring.path_spacing)
     progress = Progress(0, np.full((len(specs), 3, len(points)), np.nan))
     file = None if checkpoints is None else checkpoints / f"{group_key(specs)}.npz"
     if file is not None:

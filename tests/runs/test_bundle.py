@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import PLUGIN, tiny
 
-from testbed.core import StoreError
+from testbed.commands.results import rebuild
+from testbed.core import ConfigError, StoreError
 from testbed.runs import Record, Store
 from testbed.runs.bundle import read_bundle, write_bundle
 from testbed.runs.verify import verify
@@ -113,6 +115,22 @@ def test_a_pickle_in_an_array_file_is_not_run(folder, tmp_path, monkeypatch) -> 
         read_bundle(forged(tmp_path / "plain.tar.gz", members), tmp_path / "new")
     assert not (tmp_path / "exploded").exists()
     assert not (tmp_path / "new").exists()
+
+
+def test_a_bundle_names_no_file_that_is_run(folder, tmp_path) -> None:
+    """Of a plugin the name is left; whoever has the file, and trusts it, says where it is."""
+    study, details = tiny(), {"label": "", "command": "", "plugins": [str(PLUGIN)]}
+    with Store(folder, writable=True) as store:
+        store.save_run(study.content_key, "tiny", "laptop", study.resolved(), details=details)
+    write_bundle(folder, tmp_path / "one.tar.gz")
+    read_bundle(tmp_path / "one.tar.gz", tmp_path / "new")
+    assert verify(tmp_path / "new") == []
+    with Store(tmp_path / "new") as store:
+        assert {tuple(run["details"]["plugins"]) for run in store.runs()} == {(PLUGIN.name,)}
+        (run,) = store.runs()
+        with pytest.raises(ConfigError, match="was on another machine; give the file that you trust by --plugin FILE"):
+            rebuild(store, run)
+        assert rebuild(store, run, [PLUGIN]).study.type_name == "tiny"
 
 
 def test_broken_files_are_named(folder, tmp_path) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import command, environment, tiny, write_config
+from tiny import command, environment, interruptible, tiny, write_config
 
 from testbed.runs import Store, run
 from testbed.runs.bundle import read_bundle, write_bundle
@@ -180,6 +180,7 @@ def test_ctrl_c_stops_a_training_at_once(tmp_path):
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (tmp_path / "results" / "records.sqlite").exists():

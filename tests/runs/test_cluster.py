@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import PLUGIN, command, environment, tiny, write_config
+import torch
+from tiny import PLUGIN, command, environment, interruptible, tiny, write_config
 
 from testbed.core import ConfigError
 from testbed.runs import Record, Store, run
 from testbed.runs.child import Child, ChildDied
 from testbed.runs.cluster import ClusterExecutor
-from testbed.runs.work import Unit, execute
+from testbed.runs.shared import Shared
+from testbed.runs.work import Unit, all_failed, execute
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +184,40 @@ def test_without_distributed_it_says_what_to_install(monkeypatch) -> None:
         ClusterExecutor(workers=1)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_driver_without_a_gpu_records_what_failed_where_there_is_one() -> None:
+    study = tiny()
+    (record,) = all_failed(study, unit_of(study), "the worker process left with code 1", "cuda").records
+    assert (record.status, record.provenance["device"]) == ("failed", "cuda")
+
+
+# ---- who leaves checkpoints ----
+
+
+def test_only_the_drivers_own_folder_is_a_shared_one(tmp_path) -> None:
+    """A folder of the same name on another machine is none: nobody would look for a state there."""
+    with Store(tmp_path / "results", writable=True) as store:
+        shared = Shared.of(store.folder / "checkpoints")
+        assert shared.is_seen()
+        assert not Shared(tmp_path / "elsewhere" / "checkpoints", shared.holder).is_seen()
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "lock").write_text("process 1 on another")
+        assert not Shared(tmp_path / "other" / "checkpoints", shared.holder).is_seen()
+    assert not Shared.of(tmp_path / "nowhere" / "checkpoints").is_seen()
+
+
+@pytest.mark.slow
+def test_workers_that_do_not_see_the_folder_work_without_checkpoints_and_it_is_said(tmp_path, cluster) -> None:
+    here = records_of(tmp_path / "here", **SPREAD)
+    address = cluster.cluster.scheduler_address
+    with ClusterExecutor(address=address, plugins=[str(PLUGIN)]) as executor:
+        assert contents(records_of(tmp_path / "seen", executor, **SPREAD)) == contents(here)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Shared, "of", lambda checkpoints: Shared(checkpoints, "process 1 on another"))
+            with pytest.warns(UserWarning, match="2 of 2 workers do not see .*results on a file system"):
+                assert contents(records_of(tmp_path / "unseen", executor, **SPREAD)) == contents(here)
+
+
 # ---- the command line ----
 
 SLOW = ("run", "tiny.toml", "wait=1", "seeds=6", "positions_per_ensemble=1", "--workers", "2")
@@ -197,7 +233,14 @@ def descendants(pid: int) -> list[int]:
 def driver(tmp_path):
     """A slow run on two workers, once something is stored."""
     write_config(tmp_path)
-    process = subprocess.Popen(command(*SLOW), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(*SLOW),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and n_records(tmp_path / "results") < 3:
         assert process.poll() is None

@@ -122,6 +122,13 @@ def test_a_full_disk(tmp_path) -> None:
     assert contents(tmp_path).items() >= before.items()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_too_full_for_the_lock(tmp_path) -> None:
+    (tmp_path / "lock").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match=f"{tmp_path} cannot be written to: "):
+        Store(tmp_path, writable=True)
+
+
 def test_a_full_disk_while_a_file_is_written(tmp_path, monkeypatch) -> None:
     """Files of arrays and members come first: no record without its file, no half file."""
     import numpy as np

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from tiny import tiny
 
-from testbed.runs import Outcome, Record, Store, TimeLimitReached, finished_records, run, survey
+from testbed.core import Config
+from testbed.runs import Cell, Outcome, Record, Store, TimeLimitReached, finished_records, run, survey
+from testbed.runs.work import Unit, execute
 from testbed.studies import Study
 from testbed.training import trainer
 
@@ -164,3 +166,37 @@ def test_members_come_back_as_they_were(tmp_path) -> None:
         assert {name: path.tolist() for name, path in member.path.items()} == {
             name: path.tolist() for name, path in fresh.path.items()
         }
+
+
+# ------------------------------------------------------------------------------------------------ progress
+class Point(Config):
+    """A cell that trains nothing."""
+
+    number: int
+
+
+class Counting:
+    """Measures cells without training; at number `bad` it fails."""
+
+    type_name = "counting"
+
+    def __init__(self, bad: int | None = None) -> None:
+        self.bad = bad
+
+    def measure(self, cells, members, context):
+        for cell in cells:
+            if cell.probe.number == self.bad:
+                raise ValueError("bad")
+            yield Record(cell.key, cell.study, cell.resolved(), "done", {}, {})
+
+
+@pytest.mark.parametrize("bad", [None, 0, 2])
+def test_cells_without_training_are_progress_too(bad) -> None:
+    """One each as it is measured, and all of them in the end, also where one fails and the others are tried again."""
+    unit = Unit(tuple(Cell("counting", 1, Point(number=number)) for number in range(4)))
+    told: list[float] = []
+    done = execute(Counting(bad), unit, "cpu", told.append)
+    assert unit.positions == sum(told) == 4
+    assert len(done.failed) == (bad is not None)
+    if bad is None:
+        assert told[:4] == [1, 1, 1, 1]

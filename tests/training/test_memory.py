@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from testbed.core import ResourceError
 from testbed.models import ModelConfig
-from testbed.sources import IIDSource
+from testbed.sources import IIDSource, build
 from testbed.training import DataConfig, EvaluationConfig, OptimiserConfig, TrainingSpec, ensemble, trainer
-from testbed.training.memory import SHARE, Need, measured, parts_that_fit
+from testbed.training.memory import SHARE, Need, data_bytes, measured, parts_that_fit
+from testbed.training.samplers import Resident
 
 MEMBER, PASS, REST = 1000, 300, 70
 
@@ -54,17 +55,43 @@ def test_the_most_that_fits_by_counting(fixed, staying, passing, in_a_pass, limi
 
 def test_the_measurement_finds_what_members_take():
     memory = FakeMemory(10**6)
-    need = measured([spec(i) for i in range(5)], "cpu", memory)
+    need = measured([spec(7).replace(initial_seed=i) for i in range(5)], "cpu", memory)  # of one dataset
     assert memory.tried == [1, 2]
     assert (need.fixed, need.staying, need.passing) == (REST, MEMBER, PASS)
     assert need.members_in_a_pass == 2**18 // (4 * 2)
+
+
+RECALL = build({"type": "key_value_recall"})
+SHAPES = {
+    "windows": {},
+    "some targets a sequence": {"targets_per_sequence": 3},
+    "stream": {"n_targets": None},
+    "sequences": {"batch": "sequences", "max_context": 9},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_bytes_of_the_data_are_those_that_lie_on_the_device(shape):
+    data = spec(0).data.replace(**SHAPES[shape])
+    whole = {"source": RECALL, "context_length": 9} if data.batch == "sequences" else {}
+    one = spec(0).replace(data=data, **whole)
+    resident = Resident([one], torch.device("cpu"))
+    judged = 0 if resident.judged is None else resident.judged.numel()
+    assert data_bytes(one) == resident.tokens.numel() + judged
+
+
+def test_members_with_data_of_their_own_need_more():
+    """The measurement takes one dataset; the four others are spread over the five members."""
+    specs = [spec(i) for i in range(5)]
+    need = measured(specs, "cpu", FakeMemory(10**6))
+    assert need.staying == MEMBER + -(-4 * data_bytes(specs[0]) // 5)
 
 
 @pytest.mark.parametrize(
     "holds, sizes", [(9, [7]), (7, [7]), (6, [4, 3]), (3, [3, 3, 1]), (2, [2, 2, 2, 1]), (1, [1] * 7)]
 )
 def test_an_ensemble_is_cut_into_as_few_parts_as_fit(holds, sizes):
-    specs = [spec(i) for i in range(7)]
+    specs = [spec(7).replace(initial_seed=i) for i in range(7)]
     parts = parts_that_fit(specs, "cpu", FakeMemory(holds * (MEMBER + PASS) + REST))
     assert [len(part) for part in parts] == sizes
     assert [one for part in parts for one in part] == specs

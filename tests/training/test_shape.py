@@ -30,6 +30,7 @@ CHANGED = {
     "model.mlp_ratio": 2,
     "model.key_size": 8,
     "model.expansion": 3,
+    "model.key_scales": "normal",
     "model.tied_head": True,
     "model.methods": ("nope",),
     "optimiser.learning_rate": 0.5,
@@ -47,6 +48,7 @@ CHANGED = {
     "evaluation.n_contexts": 5,
     "evaluation.n_heldout": 5,
     "evaluation.path_points": 5,
+    "evaluation.path_spacing": "even",
     "loss": "all",
     "initial_seed": 5,
 }
@@ -62,6 +64,7 @@ MASKED = TrainingSpec(
 START = {
     "model.key_size": GATED,
     "model.expansion": GATED,
+    "model.key_scales": GATED,
     "data.masked_sites": MASKED,
     "data.masked_share": MASKED,
 }

@@ -4,17 +4,19 @@ No GPU is needed: what a graph would hold is the sequence of operations with the
 """
 
 import gc
+import warnings
 import weakref
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from testbed.models import ModelConfig
+from testbed.methods import methods
+from testbed.models import ModelConfig, gau, transformer
 from testbed.sources import MarkovSource, build
 from testbed.training import DataConfig, EvaluationConfig, OptimiserConfig, TrainingSpec
 from testbed.training.batches import _groups
-from testbed.training.ensemble import Ensemble
+from testbed.training.ensemble import Ensemble, batch_loss
 from testbed.training.stepping import Borrowed, StepRunner
 
 SOURCE = MarkovSource.random(vocab_size=3, order=2, concentration=0.5, seed=1)
@@ -138,6 +140,45 @@ def test_steps_in_any_order_are_those_of_a_fresh_ensemble():
             fresh = Ensemble(one)
             assert torch.equal(fresh.losses_and_gradients(step), loss)
             assert torch.equal(fresh.gradients_EP, gradients)
+
+
+# ---- the compiler
+TRAINABLE = [name for name in methods.names() if not methods.find(name).overrides("calibrate")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_the_compiler_sees_every_method_whole(name, monkeypatch):
+    """No piece runs as Python in between, nor reads a table from a cache, which a recorded graph would have to hold."""
+    for module in (transformer, gau):  # the norm that a GPU has
+        monkeypatch.setattr(module, "rms_norm", lambda x: torch.rms_norm(x, (x.shape[-1],), eps=1e-5))
+    needs = {"target_length": 16} if "target_length" in methods.find(name).model_fields else {}
+    one = methods.build({"type": name, **needs})
+    chosen = (one,) if "position" in one.slots else ("rope", one)
+    compiled, plain = (Ensemble([spec(1, methods=chosen, loss="all")]) for _ in range(2))
+    torch._dynamo.reset()
+    compiled._batch_loss = torch.compile(batch_loss, backend="eager", fullgraph=True, dynamic=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        losses = [ensemble.losses_and_gradients(0) for ensemble in (compiled, plain)]
+    torch.testing.assert_close(*losses, atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_would_run_uncompiled_under_a_watch():
+    """Why `StepRunner` records it without one."""
+    runs = []
+
+    def backend(graph, inputs):
+        return lambda *given: runs.append(1) or graph(*given)
+
+    torch._dynamo.reset()
+    double = torch.compile(lambda x: (2 * x).sum(), backend=backend, dynamic=False)
+    double(torch.ones(3))
+    assert runs == [1]
+    with Borrowed():
+        double(torch.ones(3))
+    assert runs == [1]
 
 
 # ---- the attention kernel's limit
