@@ -71,6 +71,7 @@ def index_text(entries: Sequence[Entry], folder: Path) -> str:
         "\n".join(
             f"- [{_text(entry.title)}](#{entry.slug.lower()}), {entry.run.scale}: {_tally(entry)}" for entry in entries
         ),
+        _asked(entries),
     ]
     for entry in entries:
         parts += _section(entry, [line for line in lines if line.entry is entry], folder)
@@ -117,6 +118,30 @@ def _section(entry: Entry, lines: Sequence[Line], folder: Path) -> list[str]:
     )
     parts.append(f"```sh\n{command}\n```")
     return parts
+
+
+def _asked(entries: Sequence[Entry]) -> str:
+    """Which figure of which study is the one that was asked for of a paper: one row a number, as the figures declare.
+
+    A figure drawn at several scales is linked at each.
+    """
+    found: dict[tuple[str, int, str], dict[tuple[str, str], list[str]]] = {}
+    for entry in entries:
+        for one in entry.figures:
+            link = f"[{_text(entry.folder_name)}]({quote(f'{entry.study}/{entry.folder_name}/{one.name}')}.png)"
+            for asked in one.shows:
+                paper, _, name = asked.rpartition(" ")
+                digits = re.sub(r"\D", "", name)
+                rows = found.setdefault((paper, int(digits or 0), name), {})
+                rows.setdefault((entry.study, one.title or one.name.replace("_", " ")), []).append(link)
+    if not found:
+        return ""
+    table = ["| paper | figure | where |", "|---|---|---|"]
+    for (paper, _, name), places in sorted(found.items()):
+        where = [f"{_text(study)}: {_text(title)} ({', '.join(links)})" for (study, title), links in places.items()]
+        table.append(f"| {_text(paper)} | {_text(name)} | {'<br>'.join(where)} |")
+    words = "Which figure shows what: the figures by which each paper is judged, by this project's own numbers"
+    return "\n".join([f"<details><summary>{words}</summary>", "", *table, "", "</details>"])
 
 
 def _table(lines: Sequence[Line]) -> str:

@@ -29,6 +29,7 @@ class RenderedFigure:
     caption: str
     claims: tuple[str, ...]
     folder: Path
+    shows: tuple[str, ...] = ()
 
     def path(self, suffix: str) -> Path:
         return self.folder / f"{self.name}{suffix}"
@@ -59,7 +60,7 @@ def write_figures(study: "Study", records: Sequence[Record], folder: Path) -> li
                     )
                 if not one.rows:
                     raise ValueError(f"figure {name} has no rows behind it; leave out a figure that has no data")
-                result = RenderedFigure(name, one.title, one.caption, tuple(one.claims), folder)
+                result = RenderedFigure(name, one.title, one.caption, tuple(one.claims), folder, tuple(one.shows))
                 _settle(one.figure)
                 one.figure.savefig(result.path(".pdf"), metadata=PDF_METADATA)
                 one.figure.savefig(result.path(".png"), dpi=DPI, metadata=PNG_METADATA)

@@ -40,6 +40,7 @@ def entry_to_dict(entry: Entry) -> dict[str, Any]:
             "notes": entry.judgement.notes,
             "figures": [
                 {"name": one.name, "title": one.title, "caption": one.caption, "claims": one.claims}
+                | ({"shows": one.shows} if one.shows else {})
                 for one in entry.figures
             ],
             "confusion": entry.confusion,
@@ -75,7 +76,9 @@ def entry_from_dict(data: dict[str, Any], folder: Path) -> Entry:
             notes=tuple(data["notes"]),
         ),
         figures=tuple(
-            RenderedFigure(one["name"], one["title"], one["caption"], tuple(one["claims"]), folder)
+            RenderedFigure(
+                one["name"], one["title"], one["caption"], tuple(one["claims"]), folder, tuple(one.get("shows", ()))
+            )
             for one in data["figures"]
         ),
         confusion=data["confusion"],

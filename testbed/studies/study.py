@@ -48,6 +48,8 @@ class StudyFigure:
     title: str = ""
     claims: tuple[str, ...] = field(default=())
     """Ids of the claims that it shows."""
+    shows: tuple[str, ...] = field(default=())
+    """Paper and number of each figure that is asked for of it, such as "2502.01481 F5"; the gallery lists them."""
 
 
 class MeasuredBudget(Config):

@@ -1,6 +1,7 @@
 """The HTML page and the gallery: whole, self-contained, escaped, and equal on a rerun."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -169,6 +170,20 @@ def test_gallery_is_equal_on_a_rerun_also_from_itself(entry: Entry, tmp_path: Pa
     before = contents()
     write_gallery(read_gallery(tmp_path), tmp_path)
     assert contents() == before
+
+
+def test_gallery_lists_the_figures_that_were_asked_for(entry: Entry, tmp_path: Path) -> None:
+    """By paper and number, 2 before 10, each with what it is and a link; none asked for, no list."""
+    asked = {"loss_split": ("Doe F10",), "best_context": ("Doe F2", "Doe F10"), "overview": ()}
+    figures = tuple(replace(one, shows=asked.get(one.name, ())) for one in entry.figures)
+    text = write_gallery([replace(entry, figures=figures)], tmp_path).read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| Doe | ")]
+    assert [row[1] for row in rows] == ["F2", "F10"]
+    assert rows[1][2].count("[laptop](fake/laptop/") == 2
+    assert {one.name for one in read_gallery(tmp_path)[0].figures if one.shows} == {"loss_split", "best_context"}
+    assert "figures by which each paper is judged" not in write_gallery([entry], tmp_path / "without").read_text(
+        "utf-8"
+    )
 
 
 def test_gallery_markdown_is_inert(entry: Entry, tmp_path: Path) -> None:

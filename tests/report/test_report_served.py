@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from report_fake import fake_entry
-from tiny import command, environment, write_config
+from tiny import command, environment, interruptible, write_config
 
 from testbed.report import Entry, write_report
 from testbed.report.serve import ReportServer
@@ -78,7 +78,13 @@ def test_the_command_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     given = command("report", "--serve")
     process = subprocess.Popen(
-        given, cwd=tmp_path, env=hidden, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        given,
+        cwd=tmp_path,
+        env=hidden,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
     )
     assert process.stdout is not None
     line = next(line for line in process.stdout if line.startswith("serving"))

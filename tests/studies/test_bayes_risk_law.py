@@ -17,6 +17,7 @@ from testbed.studies.bayes_risk_law.config import Bounds, Reading, Rule
 from testbed.studies.bayes_risk_law.data import gather
 from testbed.studies.bayes_risk_law.evidence import levelling, rises
 from testbed.studies.bayes_risk_law.fits import extrapolated, power_fits, power_intervals, ruled, scores, seen_part
+from testbed.studies.bayes_risk_law.residual_figure import residuals
 from testbed.studies.judge import calibrate
 
 CONFIG = Path(__file__).parents[2] / "configs" / "bayes_risk_law.toml"
@@ -68,6 +69,16 @@ def test_planted_exponents_and_limits_are_found(gamma, limit, fall):
     assert found[0] == pytest.approx(gamma, rel=1e-4)
     assert constant[0] == pytest.approx(limit, abs=1e-3 * fall)
     assert r_squared[0] == pytest.approx(1.0)
+
+
+def test_residuals_are_what_the_fit_leaves():
+    """None of a power law; of other curves those of the fit done one by one."""
+    power = (0.4 + 0.3 * (LENGTHS / 8) ** -0.8)[None]
+    np.testing.assert_allclose(residuals(LENGTHS, power), 0.0, atol=1e-6)
+    line = 0.5 + 0.2 * (1 - LENGTHS / 5000)
+    found = fit_decay(POWER, LENGTHS, line, np.full(len(LENGTHS), 0.01))
+    expected = (line - found.predict(LENGTHS)) / np.ptp(line)
+    np.testing.assert_allclose(residuals(LENGTHS, line[None])[0], expected, atol=1e-4)
 
 
 def test_the_rule_tells_power_laws_from_others():

@@ -14,7 +14,7 @@ from testbed.studies import load_studies
 from testbed.studies.feature_estimators import FeatureEstimators
 from testbed.studies.feature_estimators.config import Clouds
 from testbed.studies.feature_estimators.data import Data, labelled, replicates_of
-from testbed.studies.feature_estimators.estimators import CONDITIONS, NAMES, cloud
+from testbed.studies.feature_estimators.estimators import CONDITIONS, NAMES, cloud, sweep_values
 from testbed.studies.feature_estimators.kernel import two_valued_entropy
 from testbed.studies.judge import calibrate
 
@@ -89,11 +89,25 @@ def test_errors_are_in_units_of_the_range(smoke):
     np.testing.assert_allclose(data.errors("kernel", "rescaled", refitted=True), 0.0, atol=1e-12)
 
 
+def test_a_sweep_is_the_baseline_cloud_with_one_thing_changed(smoke):
+    """At its base it has the covariance of a baseline cloud; a unit a multiplies a threshold count by nothing."""
+    sweep = smoke.sweep
+    assert {what for what, *_ in sweep.points} == {"N", "d", "a"}
+    assert sum(point[1:] == (*sweep.base, 1.0) for point in sweep.points) == 3
+    values = sweep_values(sweep, np.random.default_rng(5))
+    assert values.shape == (len(NAMES), len(sweep.points), len(sweep.n_bits))
+    counts = values[NAMES.index("dimension")]
+    np.testing.assert_allclose(counts, np.tile(sweep.n_bits, (len(sweep.points), 1)))  # noise is below the threshold
+    log_det, unit = values[NAMES.index("log_det")], sweep.points.index(("a", *sweep.base, 3.0))
+    base = sweep.points.index(("a", *sweep.base, 1.0))
+    np.testing.assert_allclose(log_det[unit] - log_det[base], sweep.base[1] * np.log(3.0), rtol=0.05)
+
+
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])
 def test_every_scale_names_its_cells_at_once(scale):
     (study,) = load_studies(CONFIG, scale)
     cells = study.cells({})
-    assert len({cell.key for cell in cells}) == len(cells) == 2 * study.replicates
+    assert len({cell.key for cell in cells}) == len(cells) == 3 * study.replicates
     assert all(cell.training is None for cell in cells)
 
 
@@ -105,6 +119,10 @@ def test_every_scale_names_its_cells_at_once(scale):
         ("clouds.fewer=12", "rows are too few"),
         ("kernel.n_samples=200", None),
         ("kernel.dimensions=[2, 32, 200]", "twice the largest"),
+        ("sweep.base=[100, 64]", "must be among n_samples and dimensions"),
+        ("sweep.n_samples=[36, 200]", "must rise within 50"),
+        ("sweep.n_samples=[60, 200]", None),
+        ("sweep.scales=[0.5, 2.0]", "1 among scales"),
     ],
 )
 def test_bad_settings_are_named(override, message):

@@ -158,6 +158,7 @@ def exponents_figure(study: "ApproximationLaw", data: Data) -> StudyFigure:
             " Exponents are fitted above the floor in each replicate; the CSV also has the bootstrap of the mean curve."
             f" {words(data)} Bars above {MOST_SHOWN:g} are cut."
         ),
+        shows=("2502.01481 F10",),
         claims=_ids(
             "c6_noise_free",
             "c6_noisy",

@@ -91,4 +91,5 @@ def curves_figure(study: "BayesRiskLaw", data: Data) -> StudyFigure:
             " the classes that it should."
         ),
         claims=tuple(f"{STUDY}.{name}" for name in (*(f"accepted_{one}" for one in POWERS), "limit")),
+        shows=("2502.01481 F9",),
     )

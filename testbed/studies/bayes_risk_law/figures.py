@@ -10,6 +10,7 @@ from testbed.studies.bayes_risk_law.claims import STUDY
 from testbed.studies.bayes_risk_law.classes import KINDS, OTHERS, POWERS
 from testbed.studies.bayes_risk_law.curve_figure import curves_figure
 from testbed.studies.bayes_risk_law.data import Data, gather
+from testbed.studies.bayes_risk_law.residual_figure import residuals_figure
 from testbed.studies.bayes_risk_law.state_figure import states_figure
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.study import StudyFigure
@@ -25,6 +26,7 @@ def figures(study: "BayesRiskLaw", records: Sequence[Record]) -> dict[str, Study
         return {}
     return {
         "curves": curves_figure(study, data),
+        "residuals": residuals_figure(study, data),
         "rule": rule_figure(study, data),
         "exponents": exponents_figure(study, data),
         "states": states_figure(study, data),
@@ -137,4 +139,5 @@ def exponents_figure(study: "BayesRiskLaw", data: Data) -> StudyFigure:
             " set side by side. Right: exact curves, no error."
         ),
         claims=tuple(f"{STUDY}.{name}" for name in (*(f"exponent_{one}" for one in POWERS), "exponent_from_start")),
+        shows=("2502.01481 F9",),
     )

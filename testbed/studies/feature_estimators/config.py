@@ -59,6 +59,41 @@ class Kernel(Config):
         return self
 
 
+class Sweep(Config):
+    """The clouds of bits again, one thing changed at a time: how many rows, how many dimensions, which unit."""
+
+    n_bits: tuple[int, ...] = Field((1, 2, 3, 4), min_length=3, max_length=MOST_BITS, description="l, rising")
+    n_samples: tuple[int, ...] = Field((150, 300, 600, 1200), min_length=2, max_length=8, description="N, rising")
+    dimensions: tuple[int, ...] = Field((16, 32, 64), min_length=2, max_length=8, description="d, rising")
+    scales: tuple[float, ...] = Field((0.1, 0.3, 1.0, 3.0, 10.0), min_length=2, max_length=8, description="a, rising")
+    base: tuple[int, int] = Field((1200, 32), description="N and d where they are not the thing changed; a is 1")
+    noise: float = Field(0.1, gt=0, le=1, description="standard deviation of the noise in each dimension")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, low, high in (("n_bits", 1, MOST_BITS), ("n_samples", 50, 8192), ("dimensions", 16, 256)):
+            given = getattr(self, name)
+            if list(given) != sorted(set(given)) or not low <= given[0] <= given[-1] <= high:
+                raise ValueError(f"{name}: given {given}, must rise within {low} .. {high}")
+        if list(self.scales) != sorted(set(self.scales)) or not 0 < self.scales[0] <= self.scales[-1] <= 1e3:
+            raise ValueError(f"scales: given {self.scales}, must rise from above 0 to 1000 at most")
+        if self.base[0] not in self.n_samples or self.base[1] not in self.dimensions or 1.0 not in self.scales:
+            raise ValueError(f"base: given {self.base}; it must be among n_samples and dimensions, and 1 among scales")
+        if min(self.n_samples[0], self.base[0]) <= max(self.dimensions[-1], self.base[1]) + 8:
+            raise ValueError(f"n_samples: given {self.n_samples}; some are too few in {self.dimensions[-1]} dimensions")
+        return self
+
+    @property
+    def points(self) -> tuple[tuple[str, int, int, float], ...]:
+        """What is changed, N, d and a, of every cloud."""
+        n, d = self.base
+        return (
+            *(("N", one, d, 1.0) for one in self.n_samples),
+            *(("d", n, one, 1.0) for one in self.dimensions),
+            *(("a", n, d, one) for one in self.scales),
+        )
+
+
 class Bounds(Config):
     """Regions of the claims, fixed before the runs that decide."""
 
@@ -73,7 +108,8 @@ class Bounds(Config):
 class Probe(Config):
     """Which point of the grid a cell is, with everything that its numbers depend on."""
 
-    kind: Literal["clouds", "kernel"] = Field(description="what is computed")
+    kind: Literal["clouds", "kernel", "sweep"] = Field(description="what is computed")
     replicate: int = Field(ge=0, description="number of the replicate: its stream of random numbers")
     clouds: Clouds | None = Field(None, description="settings")
     kernel: Kernel | None = Field(None, description="settings")
+    sweep: Sweep | None = Field(None, description="settings")

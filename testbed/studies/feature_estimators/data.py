@@ -1,7 +1,7 @@
 """The finished records as labelled arrays, one row a replicate, and errors on each estimator's own scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +27,14 @@ class Data:
     entropy     (n_l,) S = l ln 2
     values      estimates by estimator, condition and l, one row a replicate
     kernel      arrays of `kernel_arrays`, (R, ...) each
+    sweep       (R, n_estimators, n_points, n_l) of `sweep_values`; empty where no figure is drawn
     """
 
     replicates: Replicates
     entropy: Floats
     values: Table
     kernel: dict[str, Floats]
+    sweep: Floats = field(default_factory=lambda: np.empty(0))
 
     def mean(self, values: Floats) -> Mean:
         """Evidence on the mean over replicates of (R,) values."""
@@ -51,14 +53,7 @@ class Data:
         """
         there = self.values.at(estimator=estimator, condition=condition)
         fitted_on = there if refitted else self.values.at(estimator=estimator, condition="baseline")
-        found = np.empty(len(there))
-        for row, (values, base) in enumerate(zip(there, fitted_on, strict=True)):
-            centred = base - base.mean()
-            square = float(centred @ centred)
-            b = float(centred @ (self.entropy - self.entropy.mean())) / square if square > 0 else 0.0
-            line = self.entropy.mean() + b * (values - base.mean())
-            found[row] = np.abs(line - self.entropy).max() / np.ptp(self.entropy)
-        return found
+        return errors_on_scale(there, fitted_on, self.entropy)
 
     def seen(self) -> Floats:
         """(R, n_d): the kernel entropies' difference between the two laws, over the true one."""
@@ -71,12 +66,25 @@ class Data:
 def gather(study: "FeatureEstimators", records: Sequence[Record]) -> Data | None:
     """The records of every replicate that the study names; None if one is missing."""
     found = {(r.probe["kind"], r.probe["replicate"]): r.arrays for r in records if r.status == "done"}
-    keys = [(kind, number) for kind in ("clouds", "kernel") for number in study.numbers]
+    keys = [(kind, number) for kind in ("clouds", "kernel", "sweep") for number in study.numbers]
     if any(key not in found for key in keys):
         return None
     values = np.stack([found["clouds", number]["values"] for number in study.numbers])
     kernel = {name: np.stack([found["kernel", number][name] for number in study.numbers]) for name in KERNEL}
-    return Data(replicates_of(study.numbers), entropies(study), labelled(study, values), kernel)
+    sweep = np.stack([found["sweep", number]["values"] for number in study.numbers])
+    return Data(replicates_of(study.numbers), entropies(study), labelled(study, values), kernel, sweep)
+
+
+def errors_on_scale(values: Floats, fitted_on: Floats, entropy: Floats) -> Floats:
+    """(R,) largest |a + b value - S| over l, share of S's range; values (R, n_l), a and b by each row of fitted_on."""
+    found = np.empty(len(values))
+    for row, (here, base) in enumerate(zip(values, fitted_on, strict=True)):
+        centred = base - base.mean()
+        square = float(centred @ centred)
+        b = float(centred @ (entropy - entropy.mean())) / square if square > 0 else 0.0
+        line = entropy.mean() + b * (here - base.mean())
+        found[row] = np.abs(line - entropy).max() / np.ptp(entropy)
+    return found
 
 
 def entropies(study: "FeatureEstimators") -> Floats:

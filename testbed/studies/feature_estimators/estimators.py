@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.measures import features as measures
-from testbed.studies.feature_estimators.config import Clouds
+from testbed.studies.feature_estimators.config import Clouds, Sweep
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -91,20 +91,38 @@ def cloud(settings: Clouds, n_bits: int, condition: str, rng: np.random.Generato
     n = settings.n_samples // (settings.fewer if condition == "samples" else 1)
     bits = rng.integers(2, size=(n, n_bits))
     states = bits @ (1 << np.arange(n_bits))
+    signal: Floats
     if condition == "encoding":
         corners = np.eye(2**n_bits)[states] - 2.0**-n_bits
         signal = corners * np.sqrt(n_bits / (1.0 - 2.0**-n_bits))  # as much variance in all as bits have
     else:
-        signal = 2.0 * bits - 1.0
-    embedded = signal @ isometry(rng, signal.shape[1], d)
-    sigma = settings.noise * (2.0 if condition == "noise" else 1.0)
-    found = embedded + sigma * rng.standard_normal((n, d))
+        signal = np.asarray(2.0 * bits - 1.0, dtype=np.float64)
+    found = embedded(signal, d, settings.noise * (2.0 if condition == "noise" else 1.0), rng)
     if condition == "rescaled":
         found = settings.scale * found
     if condition == "affine":
         factors = settings.condition ** np.linspace(0.0, 1.0, d)
         found = found @ (isometry(rng, d, d) * factors) @ isometry(rng, d, d) + rng.standard_normal(d)
     return found, states
+
+
+def embedded(signal: Floats, dimension: int, sigma: float, rng: np.random.Generator) -> Floats:
+    """(n, d) a signal (n, k) through a random isometry, with isotropic noise."""
+    turned = signal @ isometry(rng, signal.shape[1], dimension)
+    return np.asarray(turned + sigma * rng.standard_normal((len(signal), dimension)))
+
+
+def sweep_values(settings: Sweep, rng: np.random.Generator) -> Floats:
+    """(n_estimators, n_points, n_l) of bits +-1 at each of `settings.points`."""
+    found = np.empty((len(ESTIMATORS), len(settings.points), len(settings.n_bits)))
+    for k, n_bits in enumerate(settings.n_bits):
+        for j, (_, n, d, scale) in enumerate(settings.points):
+            bits = rng.integers(2, size=(n, n_bits))
+            rows = scale * embedded(np.asarray(2.0 * bits - 1.0, dtype=np.float64), d, settings.noise, rng)
+            states = bits @ (1 << np.arange(n_bits))
+            for i, one in enumerate(ESTIMATORS):
+                found[i, j, k] = one.value(rows, states, n_bits * float(np.log(2.0)), False)
+    return found
 
 
 def cloud_values(settings: Clouds, rng: np.random.Generator) -> Floats:

@@ -10,25 +10,12 @@ from testbed.studies.drawing import LEVEL, style
 from testbed.studies.feature_estimators.claims import GENEROUS, STUDY
 from testbed.studies.feature_estimators.data import Data, gather
 from testbed.studies.feature_estimators.estimators import CONDITIONS, NAMES
+from testbed.studies.feature_estimators.labels import SHORT
+from testbed.studies.feature_estimators.sweep_figure import sweep_figure
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
     from testbed.studies.feature_estimators.study import FeatureEstimators
-
-SHORT = {
-    "kernel": "kernel entropy",
-    "log_det": "½ ln det",
-    "s_n": "S$_N$",
-    "dimension": "threshold dimension",
-    "participation": "participation ratio",
-    "rank_me": "RankMe",
-    "two_nn": "2-NN dimension",
-    "knn_dimension": "k-NN dimension",
-    "knn_entropy": "k-NN entropy",
-    "matrix": "matrix entropy",
-    "diffusion": "diffusion entropy",
-    "probe": "probe information",
-}
 
 
 def figures(study: "FeatureEstimators", records: Sequence[Record]) -> dict[str, StudyFigure]:
@@ -40,6 +27,7 @@ def figures(study: "FeatureEstimators", records: Sequence[Record]) -> dict[str, 
         "errors": errors_figure(study, data),
         "estimates": estimates_figure(study, data),
         "kernel": kernel_figure(study, data),
+        "sweep": sweep_figure(study, data),
     }
 
 
@@ -227,6 +215,7 @@ def kernel_figure(study: "FeatureEstimators", data: Data) -> StudyFigure:
             f" Right: a bandwidth adds d ln h. Bars: {LEVEL:.0%} intervals over {study.replicates} draws, each point"
             " alone."
         ),
+        shows=("2502.01481 F5",),
         claims=tuple(
             f"{STUDY}.{name}"
             for name in ("kernel_identity", "kernel_sees_shape", "kernel_sees_shape_low", "kernel_bandwidth")

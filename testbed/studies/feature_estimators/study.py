@@ -11,7 +11,8 @@ Beside it the kernel entropy alone: in many dimensions it is a log-determinant, 
 Nothing is trained; the same estimators on trained features are the study `linear_entropy`'s.
 
 What was fixed when. Conditions and the 5 % were derived beforehand; estimators were tried on single clouds of their
-own seeds, on which the dials were set; verdicts come from replicates from 100 on.
+own seeds, on which the dials were set; verdicts come from replicates from 100 on. The sweep over samples, dimensions
+and units was added after them, on random numbers of its own; no verdict rests on it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.feature_estimators.config import Bounds, Clouds, Kernel, Probe
+from testbed.studies.feature_estimators.config import Bounds, Clouds, Kernel, Probe, Sweep
 from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
@@ -39,6 +40,7 @@ class FeatureEstimators(Study):
 
     clouds: Clouds = Field(Clouds(), description="features of known state")
     kernel: Kernel = Field(Kernel(), description="the kernel entropy and its identity")
+    sweep: Sweep = Field(Sweep(), description="rows, dimensions and units, one changed at a time")
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     replicates: int = Field(8, ge=2, le=10_000, description="independent draws of all features")
     first_replicate: int = Field(0, ge=0, le=10**9, description="number of the first: other draws")
@@ -58,9 +60,10 @@ class FeatureEstimators(Study):
         return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
-        """Two for each replicate: clouds, and the kernel entropy alone."""
+        """Three for each replicate: clouds, the kernel entropy alone, and the sweep."""
         probes = [Probe(kind="clouds", replicate=number, clouds=self.clouds) for number in self.numbers]
         probes += [Probe(kind="kernel", replicate=number, kernel=self.kernel) for number in self.numbers]
+        probes += [Probe(kind="sweep", replicate=number, sweep=self.sweep) for number in self.numbers]
         return [Cell(self.type_name, self.version, probe) for probe in probes]
 
     def measure(
@@ -68,7 +71,7 @@ class FeatureEstimators(Study):
     ) -> Iterator[Record]:
         import numpy as np
 
-        from testbed.studies.feature_estimators.estimators import cloud_values
+        from testbed.studies.feature_estimators.estimators import cloud_values, sweep_values
         from testbed.studies.feature_estimators.kernel import kernel_arrays
 
         for cell in cells:
@@ -77,6 +80,8 @@ class FeatureEstimators(Study):
             rng = np.random.default_rng([*probe.kind.encode(), probe.replicate])
             if probe.clouds is not None:
                 arrays = {"values": cloud_values(probe.clouds, rng)}
+            elif probe.sweep is not None:
+                arrays = {"values": sweep_values(probe.sweep, rng)}
             else:
                 assert probe.kernel is not None
                 arrays = kernel_arrays(probe.kernel, rng)

@@ -10,6 +10,8 @@ from testbed.studies.linear_entropy.data import Data, Floats
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
+    from testbed.sources import Source
+    from testbed.studies.linear_entropy.config import Arm
     from testbed.studies.linear_entropy.study import LinearEntropy
 
 SMALLEST = 1e-12  # relative eigenvalues are drawn down to it
@@ -17,48 +19,29 @@ MARKERS = "osD^vP*X"
 
 
 def spectra_figure(study: "LinearEntropy", data: Data) -> StudyFigure:
-    """The paper's Fig. 7: relative eigenvalues, and a map of correlations beside a map of residuals."""
+    """The paper's Fig. 7: relative eigenvalues, and a map of correlations beside maps of curvature and residuals."""
     import matplotlib.pyplot as plt
 
     arms = entropy_arms(study)
-    figure, axes = plt.subplots(1, 3, figsize=(7, 2.9), width_ratios=(1.2, 1, 1))
+    figure, axes = plt.subplots(2, 3, figsize=(7, 5.2))
     rows: list[dict[str, Any]] = []
-    settings = next(one for one in study.arms if one.name == arms[0])
-    spectrum = np.maximum(data.arms[arms[0]]["spectrum"], SMALLEST)
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(settings.lengths)))
-    for k, l in enumerate(settings.lengths):
-        middle = np.exp(np.log(spectrum[:, k]).mean(axis=0))
-        axes[0].plot(
-            np.arange(1, len(middle) + 1),
-            middle,
-            color=colours[k],
-            marker=MARKERS[k % len(MARKERS)],
-            markevery=(k, 8),
-            markersize=3,
-            linestyle="-",
-            linewidth=0.8,
-            label=f"{l}",
-        )
-        rows += [
-            {"panel": "spectrum", "arm": arms[0], "l": l, "index": i + 1, "value": float(one)}
-            for i, one in enumerate(middle)
-        ]
-    axes[0].set_yscale("log")
-    axes[0].set_xlabel("index")
-    axes[0].set_ylabel("relative eigenvalue")
-    axes[0].set_title(f"{arms[0]}, trained", fontsize=8)
-    axes[0].legend(title="l", fontsize=5.5, title_fontsize=6, ncols=2)
+    for axis, settings in zip(axes[0], study.arms, strict=False):
+        rows += _spectrum_panel(axis, data, settings)
+    for axis in axes[0][len(study.arms) :]:
+        axis.remove()
     names = [(arm, suffix) for arm in arms for suffix in ("", "_untrained")]
-    maps = np.full((2, len(study.estimators.n_terms), len(names)), np.nan)
+    words = ("|r| of loss and S$_N$", "|curvature| / range", "largest residual / range")
+    maps = np.full((3, len(study.estimators.n_terms), len(names)), np.nan)
     for j, (arm, suffix) in enumerate(names):
         for i, n in enumerate(study.estimators.n_terms):
-            r, residual, _ = data.lines(arm, data.arms[arm]["s_n" + suffix][:, i])
-            maps[:, i, j] = [float(one.mean()) if np.isfinite(one).all() else np.nan for one in (r, residual)]
-            rows.append(
-                {"panel": "S_N", "arm": arm, "features": suffix.strip("_") or "trained", "N": n}
-                | {"r": maps[0, i, j], "residual": maps[1, i, j]}
-            )
-    for axis, values, title in zip(axes[1:], maps, ("|r| of loss and S$_N$", "largest residual / range"), strict=True):
+            r, residual, curvature = data.lines(arm, data.arms[arm]["s_n" + suffix][:, i])
+            row: dict[str, Any] = {"panel": "S_N", "arm": arm, "features": suffix.strip("_") or "trained", "N": n}
+            for k, (name, one) in enumerate((("r", r), ("curvature", np.abs(curvature)), ("residual", residual))):
+                if np.isfinite(one).all():
+                    maps[k, i, j], low, high = data.interval(one)
+                    row |= {name: maps[k, i, j], f"{name}_lower": low, f"{name}_upper": high}
+            rows.append(row)
+    for axis, values, title in zip(axes[1], maps, words, strict=True):
         axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
         for i, j in np.ndindex(*values.shape):
             known = np.isfinite(values[i, j])
@@ -73,21 +56,62 @@ def spectra_figure(study: "LinearEntropy", data: Data) -> StudyFigure:
             )
         axis.set_xticks(range(len(names)), [f"{arm}\n{'un' if s else ''}trained" for arm, s in names], fontsize=5.5)
         axis.set_yticks(range(len(study.estimators.n_terms)), [str(n) for n in study.estimators.n_terms])
-        axis.set_ylabel("N")
         axis.grid(False)
         axis.set_title(title, fontsize=8)
+    axes[1][0].set_ylabel("N")
     return StudyFigure(
         figure=figure,
         rows=rows,
-        title="Spectra, and correlation beside residual",
+        title="Spectra, and correlation beside curvature and residual",
         caption=(
-            "The paper's Fig. 7. Left: eigenvalues of the features' covariance over the largest, geometric mean over"
-            f" {study.n_seeds} seeds, for each l. Middle and right: of the line of loss against S_N, mean over"
-            " seeds (no interval): where |r| is high, residuals need not be small; -: N"
-            " beyond the rank."
+            "The paper's Fig. 7. Upper row: eigenvalues of the trained features' covariance over the largest, geometric"
+            f" mean over {study.n_seeds} seeds, for each l; dotted: the exact rank of the state's beliefs, where they"
+            " fill a space of few dimensions. Lower row: of loss against S_N, |r| of the line beside the curvature of"
+            f" the parabola and the largest residual of the line, mean over seeds ({LEVEL:.0%} intervals in the CSV):"
+            " where |r| is high, neither need be small; -: N beyond the rank."
         ),
         claims=_ids("c3_features_correlate", "c3_features_linear"),
+        shows=("2502.01481 F6", "2502.01481 F7"),
     )
+
+
+def _spectrum_panel(axis: Any, data: Data, settings: "Arm") -> list[dict[str, Any]]:
+    """Relative eigenvalues of trained features at each l, with the exact rank of the beliefs where it is small."""
+    import matplotlib.pyplot as plt
+
+    rows: list[dict[str, Any]] = []
+    logs = np.log(np.maximum(data.arms[settings.name]["spectrum"], SMALLEST))
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(settings.lengths)))
+    for k, l in enumerate(settings.lengths):
+        found = np.exp([data.interval(column) for column in logs[:, k].T])
+        look = {"marker": MARKERS[k % len(MARKERS)], "markevery": (k, 8), "markersize": 3, "linestyle": "-"}
+        index = np.arange(1, len(found) + 1)
+        axis.plot(index, found[:, 0], color=colours[k], linewidth=0.8, label=f"{l}", **look)
+        rows += [
+            {"panel": "spectrum", "arm": settings.name, "l": l, "index": i, "value": a, "lower": b, "upper": c}
+            for i, (a, b, c) in zip(index.tolist(), found.tolist(), strict=True)
+        ]
+    rank = belief_rank(settings.source)
+    if rank is not None:
+        axis.axvline(rank + 0.5, color="0.4", linestyle=":", linewidth=1.2, marker="", label=f"rank {rank}")
+        rows.append({"panel": "exact rank", "arm": settings.name, "value": rank})
+    axis.set_yscale("log")
+    axis.set_xlabel("index")
+    axis.set_ylabel("relative eigenvalue", fontsize=7)
+    axis.set_title(f"{settings.name}, trained", fontsize=8)
+    axis.tick_params(labelsize=6)
+    axis.legend(title="l", fontsize=5, title_fontsize=5.5, ncols=2)
+    return rows
+
+
+def belief_rank(source: "Source") -> int | None:
+    """Dimensions that the Bayes states fill, once there are enough of them: of n hidden states the beliefs fill n - 1.
+
+    None where the state is a count, whose laws of the future fill as many dimensions as there are tokens.
+    """
+    from testbed.sources.hidden import Mess3
+
+    return 2 if isinstance(source, Mess3) else None
 
 
 def estimates_figure(study: "LinearEntropy", data: Data) -> StudyFigure:

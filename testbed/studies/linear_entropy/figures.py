@@ -10,6 +10,7 @@ from testbed.studies.drawing import LEVEL, style
 from testbed.studies.linear_entropy.claims import STUDY, entropy_arms
 from testbed.studies.linear_entropy.data import Data, Floats, gather
 from testbed.studies.linear_entropy.feature_figures import estimates_figure, probe_figure, spectra_figure
+from testbed.studies.linear_entropy.rise_figure import rises_figure
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def figures(study: "LinearEntropy", records: Sequence[Record]) -> dict[str, Stud
         "spectra": spectra_figure(study, data),
         "estimates": estimates_figure(study, data),
         "probe": probe_figure(study, data),
+        "rises": rises_figure(study, data),
     }
 
 
@@ -67,6 +69,7 @@ def exact_figure(study: "LinearEntropy", data: Data) -> StudyFigure:
             " passes any test by r, and is curved."
         ),
         claims=_ids("c3_by_design", "c3_everywhere", "c3_correlation", "c3_slope"),
+        shows=("2502.01481 F4",),
     )
 
 
@@ -113,6 +116,7 @@ def features_figure(study: "LinearEntropy", data: Data) -> StudyFigure:
             f" Bars: {LEVEL:.0%} intervals over {study.n_seeds} seeds, each point alone."
         ),
         claims=_ids("c3_features_correlate", "c3_features_linear", "c3_features_learnt"),
+        shows=("2502.01481 F4",),
     )
 
 

@@ -61,6 +61,7 @@ def optimal_context_figure(study: "OptimalContext", arms: list[ArmData]) -> Stud
             " over kernels, solid where D >= 10 V^(l* + 1). Intervals are for each D alone. On the memoryless control"
             " no context helps and l* must be 0."
         ),
+        shows=("2502.01481 F3",),
         claims=tuple(f"optimal_context.{name}" for name in ("grows", "no_fall", "reaches_k", "control")),
     )
 

@@ -47,7 +47,7 @@ def verdicts(study: "OptimalContext", designed: ArmData, control: ArmData, void:
     pairs: list[tuple[Any, Evidence]] = [(claim, numbers[claim.id]) for claim in claims(study.delta, study.decided_at)]
     limited = {DESIGNED: limitation(study, designed), CONTROL: limitation(study, control)}
     return [
-        _unless_limited(one, limited[CONTROL if one.claim.id.endswith("control") else DESIGNED])
+        unless_limited(one, limited[CONTROL if one.claim.id.endswith("control") else DESIGNED])
         for one in judge(pairs, study.alpha, void=void)
     ]
 
@@ -73,7 +73,8 @@ def limitation(study: "OptimalContext", data: ArmData) -> str | None:
     )
 
 
-def _unless_limited(verdict: Verdict, reason: str | None) -> Verdict:
+def unless_limited(verdict: Verdict, reason: str | None) -> Verdict:
+    """The verdict, or undecided where training was the bottleneck: no number of replicates would change that."""
     if reason is None:
         return verdict
     return replace(

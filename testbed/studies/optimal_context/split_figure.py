@@ -63,6 +63,7 @@ def loss_split_figure(study: "OptimalContext", data: ArmData) -> StudyFigure:
             f" of l*, the shortest context within {study.delta:g} nats of the best. Intervals are for each point alone;"
             f" values under {FLOOR:g} nats are not drawn."
         ),
+        shows=("2502.01481 F1",) if data.arm.role == "designed" else (),
         claims=("optimal_context.interior",) if data.arm.role == "designed" else (),
     )
 

@@ -74,6 +74,7 @@ def split_figure(study: "OptimalContextLaws", data: Data) -> StudyFigure:
             " the learner's excess (exact divergence from the Bayes law of l tokens), at the middle dataset size."
             f" Mean over {study.replicates} replicates, bands: {LEVEL:.0%} intervals (Student)."
         ),
+        shows=("2502.01481 F1",),
         claims=tuple(f"{STUDY}.interior_{role}" for role in ("table", "lags", "blunt")),
     )
 
@@ -137,6 +138,7 @@ def gaps_figure(study: "OptimalContextLaws", data: Data) -> StudyFigure:
             " edge of the grid. Upper row: learners that pay for length; lower row: learners that do not, whose curves"
             f" stay down. Mean over {study.replicates} replicates, bands: {LEVEL:.0%} intervals (Student)."
         ),
+        shows=("2502.01481 F2",),
         claims=tuple(
             f"{STUDY}.{name}"
             for name in (

@@ -128,6 +128,7 @@ def optima_figure(study: "OptimalContextLaws", data: Data, titles: dict[str, str
             " frame where no longer context costs more. Lines: the l that each law names, cut at the longest context"
             " asked; the paper's is fitted to the smaller half of the sizes and drawn on the other."
         ),
+        shows=("2502.01481 F3",),
         claims=tuple(f"{STUDY}.grows_{role}" for role in ("table", "lags", "blunt", "pairs")),
     )
 

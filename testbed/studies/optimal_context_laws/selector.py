@@ -25,13 +25,13 @@ def bernoulli_divergence(p: Floats | float, q: Floats) -> Floats:
 
 
 def distance_tables(
-    q: Floats, noise: float, by_bit: bool, sizes: tuple[int, ...], lengths: Integers, rng: np.random.Generator
+    q: Floats, noise: float | Floats, by_bit: bool, sizes: tuple[int, ...], lengths: Integers, rng: np.random.Generator
 ) -> Floats:
     """(n_sizes, n_lengths) exact excess of a table for every distance up to l, add one half, on nested sets.
 
-    q (K,) may sum to less than one: what is missing never comes. by_bit: two numbers a distance, the law of y after
-    either bit; else one, the chance that y is the bit. Where tau > l the learner has one number for all of them
-    (by_bit), or knows that it knows nothing.
+    noise is that of all distances or, (K,), of each. q (K,) may sum to less than one: what is missing never comes.
+    by_bit: two numbers a distance, the law of y after either bit; else one, the chance that y is the bit. Where tau > l
+    the learner has one number for all of them (by_bit), or knows that it knows nothing.
     """
     n_bits = 2 if by_bit else 1
     counts, agreed = np.zeros((n_bits, len(q))), np.zeros((n_bits, len(q)))

@@ -51,6 +51,7 @@ def table_figure() -> StudyFigure:
             " source with recovered task frequencies, two numbers fitted to the nine minima. Below: their distances;"
             " grey: half a unit of the last published digit. Nothing is sampled, so there are no intervals."
         ),
+        shows=("2502.01481 F8",),
         claims=(),
     )
 

@@ -96,6 +96,7 @@ def grid_figure(study: "ParityReplication", data: Measured) -> StudyFigure:
             f" context. Dotted: ln 2. Bars: 95% intervals over {data.n_seeds} seeds; points are set side by side, and"
             " losses above 2 nats (memorised noise) are out of the picture but in the CSV."
         ),
+        shows=("2502.01481 F11",),
         claims=tuple(
             PREFIX + f"{what}_{name}"
             for name in PROTOCOLS

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.sources.bit_query import BitQuerySource
+from testbed.studies.drawing import LEVEL
+from testbed.studies.judge.proportion import Proportion
 from testbed.studies.parity_replication.config import ProtocolName
 from testbed.studies.parity_replication.results import Measured, Point
 from testbed.studies.study import StudyFigure
@@ -76,7 +78,7 @@ def tasks_figure(study: "ParityReplication", data: Measured) -> StudyFigure:
                             "context_length": length,
                             "depth": int(depth),
                         }
-                        | {"learnt": float(share[i, j]), "replicates": data.n_seeds}
+                        | _with_interval(float(share[i, j]), data.n_seeds)
                     )
         axes[row][0].set_ylabel(f"{title}\ndepth of the task (bits)")
     few = range(0, len(depths), max(1, len(depths) // 10))
@@ -94,7 +96,18 @@ def tasks_figure(study: "ParityReplication", data: Measured) -> StudyFigure:
         caption=(
             f"Share of {data.n_seeds} seeds whose mean exact KL on a task is below {study.learnt_below:g} nats (ln 2 ="
             " 0.693 where nothing is known of its answer), by context length and depth of the task. Grey: the context"
-            f" does not hold the task. A share has a standard error of at most {0.5 / np.sqrt(data.n_seeds):.2f}."
+            f" does not hold the task. A share has a standard error of at most {0.5 / np.sqrt(data.n_seeds):.2f}; exact"
+            f" {LEVEL:.0%} intervals are in the CSV."
         ),
+        shows=("2502.01481 F11",),
         claims=(),
     )
+
+
+def _with_interval(share: float, n_seeds: int) -> dict[str, Any]:
+    """A share of seeds with its exact binomial interval; nothing where the context does not hold the task."""
+    row: dict[str, Any] = {"learnt": share, "replicates": n_seeds}
+    if np.isnan(share):
+        return row
+    low, high = Proportion(round(share * n_seeds), n_seeds, unit="seed").interval((1 - LEVEL) / 2)
+    return row | {"lower": low, "upper": high}
