@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MAX_FEATURES = 2**26
-"""The most non-zero features, N times n (about 768 MiB)."""
+"""The most non-zero features, N times n (about 768 MiB), and the most logits, N times V."""
+MAX_WEIGHTS = 2**22
+"""The most weights, m V^2 (32 MiB, of which the optimiser keeps some forty)."""
 WEIGHTS = tuple(10.0**-k for k in range(1, 8))
 """The penalties tried, from strong to weak."""
 
@@ -79,12 +81,18 @@ def fit_conditional(
                targets of other sequences; without those, no penalty
     tolerance  on the largest gradient entry; rounding allows about 1e-8
 
-    Raises ConfigError for bad shapes and where the gradient stays above the tolerance, ResourceError for N m above
-    2^26.
+    Raises ConfigError for bad shapes and where the gradient stays above the tolerance, ResourceError for N m or N V
+    above 2^26 and m V^2 above 2^22.
     """
     vocab_size, max_steps = whole("vocab_size", vocab_size, 1), whole("max_steps", max_steps, 1)
     tolerance = real("tolerance", tolerance, above=0.0)
     read = _contexts(contexts, vocab_size)
+    n, places = read.shape
+    if n * vocab_size > MAX_FEATURES or (places * vocab_size + 1) * vocab_size > MAX_WEIGHTS:
+        raise ResourceError(
+            f"vocab_size: {vocab_size} symbols, {n} contexts of {places} tokens: over the limits of {MAX_FEATURES:.3g}"
+            f" logits (N V) and {MAX_WEIGHTS:.3g} weights (m V^2); fit fewer places or symbols"
+        )
     given = _target_weights(targets, len(read), vocab_size)
     features = _one_hot(read, vocab_size)
     if held_out is None or l2 is not None:

@@ -44,7 +44,7 @@ class Constraint:
                 raise TypeError
             table = np.array(self.table, dtype=np.float64)
         except (TypeError, ValueError):
-            raise ConfigError(f"{name}: table must be an array of numbers, not complex ones") from None
+            raise ConfigError(f"{name}: table must be one array of numbers, not complex ones nor uneven rows") from None
         if table.ndim != len(positions) or len(set(table.shape)) > 1 or table.size == 0:
             raise ConfigError(
                 f"{name}: table has the shape {table.shape}; must have {len(positions)} axes of one length, V"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.core import ConfigError
+from testbed.core import ConfigError, ResourceError
 from testbed.maxent.checks import exceeds, whole
 from testbed.maxent.constraint import Constraint, Floats, Positions
 from testbed.maxent.dense import DenseGrid, check_cells
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 AGREEMENT = 1e-8
 """Two tables agree on what they share if no entry of their marginals differs by more."""
+
+MAX_POSITION_BITS = 2**32
+"""Sets of positions are bit masks as long as their last position: of all constraints together 512 MiB at most."""
 
 SolverName = Literal["auto", "closed", "ipf", "newton", "lbfgs", "soft", "banded"]
 
@@ -56,7 +59,8 @@ class ConstraintSet:
     (6, True, np.float64(0.32))
 
     Raises ConfigError that names the constraint for a table over another alphabet, positions out of range, a set of
-    positions given twice with different tables, and tables that disagree on a shared face.
+    positions given twice with different tables, and tables that disagree on a shared face; ResourceError for positions
+    so far out that sets of them could not be held.
     """
 
     vocab_size: int
@@ -68,7 +72,10 @@ class ConstraintSet:
         self, vocab_size: int, length: int, constraints: Iterable[Constraint], allow_disagreement: bool = False
     ) -> None:
         vocab_size, length = whole("vocab_size", vocab_size, 2), whole("length", length, 1)
-        given = tuple(constraints)
+        try:
+            given = tuple(constraints)
+        except TypeError:
+            raise ConfigError(f"constraints: given {constraints!r}, must be a list of Constraint") from None
         for number, one in enumerate(given):
             if not isinstance(one, Constraint):
                 raise ConfigError(f"constraints[{number}]: given a {type(one).__name__}, must be a Constraint")
@@ -78,6 +85,7 @@ class ConstraintSet:
                 )
             if one.positions[-1] >= length:
                 raise ConfigError(f"{_name(number, one)}: positions must lie in 0 .. {length - 1}")
+        _check_reach(given)
         object.__setattr__(self, "vocab_size", vocab_size)
         object.__setattr__(self, "length", length)
         object.__setattr__(self, "constraints", given)
@@ -233,6 +241,16 @@ class ConstraintSet:
 
     def __repr__(self) -> str:
         return f"ConstraintSet(vocab_size={self.vocab_size}, length={self.length}, cliques={list(self.cliques)})"
+
+
+def _check_reach(given: tuple[Constraint, ...]) -> None:
+    """Refuse positions so far out that sets of them could not be held."""
+    if sum(one.positions[-1] + 1 for one in given) > MAX_POSITION_BITS:
+        far = max(range(len(given)), key=lambda i: given[i].positions[-1])
+        raise ResourceError(
+            f"{_name(far, given[far])}: the positions of constraints that reach so far ({len(given)} in all) take more"
+            f" than {MAX_POSITION_BITS:.3g} bits; take a shorter length"
+        )
 
 
 def _name(number: int, constraint: Constraint) -> str:

@@ -20,6 +20,7 @@ from testbed.core import ConfigError, Registry, Tagged, tagged_to_json
 from testbed.maxent.checks import whole
 from testbed.maxent.constraint import Constraint, Floats, Positions
 from testbed.maxent.constraint_set import ConstraintSet
+from testbed.maxent.dense import check_cells
 from testbed.maxent.faces import complex_rank, regime
 
 Marginals = Callable[[Positions], Floats]
@@ -82,8 +83,11 @@ class Family(Tagged):
         length: int | None = None,
         allow_disagreement: bool = False,
     ) -> ConstraintSet:
-        """The tables of these cliques, from whatever supplies them."""
-        cliques = self.cliques(context_length, length)
+        """The tables of these cliques, from whatever supplies them; ResourceError that names a table too large, before
+        any is made."""
+        vocab_size, cliques = whole("vocab_size", vocab_size, 2), self.cliques(context_length, length)
+        for number, clique in enumerate(cliques):
+            check_cells(vocab_size, len(clique), what=f"the table of constraints[{number}] on positions {clique}")
         positions = self.length(context_length) if length is None else length
         given = [Constraint(clique, marginals(clique)) for clique in cliques]
         return ConstraintSet(vocab_size, positions, given, allow_disagreement)

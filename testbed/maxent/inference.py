@@ -16,11 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from testbed.core import ResourceError
 from testbed.maxent.band import BandGrid
 from testbed.maxent.constraint import Floats
 from testbed.maxent.constraint_set import ConstraintSet
 from testbed.maxent.dense import DenseGrid
 from testbed.maxent.errors import InfeasibleError
+from testbed.maxent.faces import span
 from testbed.maxent.law import ChainLaw, DenseLaw, Law
 
 
@@ -107,7 +109,15 @@ class BandInference:
     @cached_property
     def grid(self) -> BandGrid:
         given = self.constraints
-        return BandGrid(given.vocab_size, given.length, tuple(given.cliques[i] for i in given.maximal))
+        try:
+            return BandGrid(given.vocab_size, given.length, tuple(given.cliques[i] for i in given.maximal))
+        except ResourceError as error:
+            if not given.maximal:
+                raise
+            widest = max(given.maximal, key=lambda i: span(given.cliques[i]))
+            raise ResourceError(
+                f"{given.name(widest)}, {span(given.cliques[widest])} apart, is the widest: {error}"
+            ) from None
 
     @cached_property
     def targets(self) -> Floats:

@@ -26,8 +26,9 @@ class Law(ABC):
     duality_gap        |sum_c <lam_c, q_c - mu_c>|, nats: how far the entropy can be from the answer's
     rank               independent equations; ipf and newton count them on the support, where zeros make it smaller
     status             converged; boundary: every law with these marginals has further zeros, found by linear
-                       programming, and the multipliers of the full problem are infinite; soft: targets were not to
-                       be met exactly; inconsistent: the tables contradict each other, or are not met (kirkwood); not
+                       programming, and the multipliers of the full problem are infinite (newton and lbfgs end where
+                       the targets are met, with multipliers that would grow on); soft: targets were not to be met
+                       exactly; inconsistent: the tables contradict each other, or are not met (kirkwood); not
                        converged
     largest_multiplier max |lam| after the mean of each table is taken off (lam has a gauge freedom)
     trace              residual met in each sweep or step
@@ -143,7 +144,7 @@ class ChainLaw(Law):
 
     kernels: tuple[Floats, ...]
 
-    @property
+    @cached_property
     def order(self) -> int:
         """w, the number of past tokens that a kernel reads at most."""
         return max(kernel.ndim for kernel in self.kernels) - 1

@@ -132,7 +132,7 @@ class CountMarginals:
         assert self.length is not None
         if max(wanted) >= self.length:
             raise ConfigError(f"positions: given {wanted}, must lie in 0 .. {self.length - 1}")
-        check_cells(self.vocab_size, len(wanted), MAX_TABLE_CELLS, "a table of counts")
+        check_cells(self.vocab_size, len(wanted), MAX_TABLE_CELLS, f"a table of counts on positions {wanted}")
         starts = self.tokens.shape[1] - self.length + 1 if self.pooled else 1
         index = np.zeros((self.tokens.shape[0], starts), dtype=np.int64)
         for p in wanted:

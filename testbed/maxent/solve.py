@@ -4,7 +4,8 @@ A law is returned as converged only if the largest marginal error is within the 
 tables' own disagreement of 1e-8 at most, if that is more), and the duality gap |<lam, q_c - mu_c>| within 1000 times
 that. What does not converge is examined by linear programming where V^n is small:
 tables that no law has raise InfeasibleError, with the constraints that clash and the slack; on the boundary the support
-is found and the problem solved on it.
+is found and the problem solved on it. Newton's method and L-BFGS may come within the tolerance on the boundary too: if
+their law has a probability as small as its error, linear programming is asked whether it lies there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,10 @@ ITERATIONS = {"newton": 200, "lbfgs": 5000, "soft": 5000}
 DEFAULT_TOLERANCE, DEFAULT_ITERATIONS = 1e-12, 10_000
 GAP_PER_RESIDUAL = 1e3
 """The duality gap may be this many times the tolerance on the residual, nats: 1e-9 by default."""
+NEAR_ZERO = 100.0
+"""Probabilities up to this many times the residual may stand for zeros."""
+LEAST_SEEN = 1e-11
+"""What linear programming takes for zero."""
 SWEEPS_BEFORE_A_LOOK = 512
 """After this many sweeps `auto` asks whether the targets are inside, if V^n is small."""
 
@@ -61,6 +66,8 @@ def solve(
         return _contradictory(constraints, solver, within, steps, l2, box, on_failure)
     within = max(within, 4 * constraints.disagreement)  # no law can be closer to all of them
     law = _run(constraints, solver, within, steps, l2, box)
+    if law.status == "converged" and law.solver in ("newton", "lbfgs"):
+        law = _with_boundary(constraints, law)
     if law.solver == "closed" and law.residual > max(within, AGREEMENT):
         law = law.with_report(status="inconsistent")  # small disagreements that add up along the tree
     if law.status == "converged" and law.duality_gap > GAP_PER_RESIDUAL * within:
@@ -130,6 +137,18 @@ def _automatic(constraints: ConstraintSet, tolerance: float, steps: int) -> Law:
             if support is None:
                 raise
     return best
+
+
+def _with_boundary(constraints: ConstraintSet, law: Law) -> Law:
+    """The law, called one of the boundary where every law with these marginals has further zeros: those that this one
+    has not reached are as small as its error. Only for small V^n."""
+    if constraints.is_decomposable or exceeds(constraints.vocab_size, constraints.length, MAX_PROGRAM_CELLS):
+        return law
+    least = float(law.probabilities[~constraints.structural_zeros].min())
+    if least > max(NEAR_ZERO * law.residual, LEAST_SEEN):
+        return law
+    found = _looked_at(constraints)
+    return law.with_report(status="boundary") if found and found.status == "boundary" else law
 
 
 def _looked_at(constraints: ConstraintSet) -> Feasibility | None:

@@ -71,13 +71,19 @@ def gap_statistics(block: Floats) -> GapStatistics:
 
     Raises ConfigError for an array that is no law.
     """
-    if np.iscomplexobj(block):
-        raise ConfigError("block: given complex numbers; must be probabilities")
-    law = np.asarray(block, dtype=np.float64)
+    try:
+        if np.iscomplexobj(block):
+            raise TypeError
+        law = np.asarray(block, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ConfigError("block: must be one array of probabilities, not complex ones nor uneven rows") from None
     if law.ndim == 0 or len(set(law.shape)) != 1 or law.shape[0] < 2:
         raise ConfigError(f"block: given the shape {law.shape}; must be (V,) * (M + 1) with V >= 2")
     if not np.isfinite(law).all() or law.min() < 0 or abs(law.sum() - 1) > 1e-9:
-        raise ConfigError(f"block: must be probabilities that sum to 1, given a sum of {law.sum():.12g}")
+        raise ConfigError(
+            f"block: must be probabilities that sum to 1, given a sum of {law.sum():.12g} and a least entry of"
+            f" {law.min():.3g}"
+        )
     joints = [law]
     while joints[-1].ndim > 1:
         joints.append(joints[-1].sum(axis=0))
@@ -98,8 +104,8 @@ def gap_of_laws(weights: Sequence[Floats], laws: Sequence[Floats]) -> GapStatist
     weights  weights[m] (V^m,): probability of each context, the oldest token most significant
     laws     laws[m] (V^m, V); rows of contexts of probability zero are not read
 
-    Raises ConfigError for arrays of other shapes, weights that are none, and rows that are no law within 1e-6 (a
-    model's single precision).
+    Raises ConfigError for arrays of other shapes, weights that are none or give a context probability that it has not
+    without its oldest token, and rows that are no law within 1e-6 (a model's single precision).
     """
     weights, laws = _checked_laws(weights, laws)
     rows = []
@@ -127,6 +133,8 @@ def _checked_laws(weights: Sequence[Floats], laws: Sequence[Floats]) -> tuple[li
             )
         if not (np.isfinite(mass).all() and mass.min() >= 0 and mass.sum() > 0):
             raise ConfigError(f"weights[{m}]: must be finite, not negative, and not all zero")
+        if m and ((mass > 0) & ~np.tile(masses[m - 1] > 0, vocab_size)).any():
+            raise ConfigError(f"weights[{m}]: a context has probability that has none without its oldest token")
         seen = table[mass > 0]
         wrong = ~((np.abs(seen.sum(axis=1) - 1) <= 1e-6) & (seen.min(axis=1) >= 0))
         if wrong.any():

@@ -140,6 +140,8 @@ def plug_in_noise(vocab_size: int, context_length: NDArray[np.int64] | int, n: i
     >>> plug_in_noise(4, np.arange(3), 10_000).round(4).tolist()
     [0.0103, 0.0206, 0.0412]
     """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ConfigError(f"n: given {n!r}, must be a whole number, at least 1")
     lengths = np.asarray(context_length, dtype=np.float64)
     found = mean_normal_range(vocab_size) * np.sqrt(vocab_size ** (lengths - 1) / n)
     return float(found) if found.ndim == 0 else found
@@ -153,6 +155,8 @@ def mean_normal_range(n: int) -> float:
     >>> [round(mean_normal_range(n), 3) for n in (2, 3, 4)]
     [1.128, 1.693, 2.059]
     """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ConfigError(f"n: given {n!r}, must be a whole number, at least 1")
     x = np.linspace(-10.0, 10.0, 4001)
     below = np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in x])
     return float(np.trapezoid(1.0 - below**n - (1.0 - below) ** n, x))

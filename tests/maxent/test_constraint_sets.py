@@ -27,7 +27,7 @@ FAIR = np.full((2, 2), 0.25)
         ((-1, 0), FAIR, r"positions: given \(-1, 0\)"),
         ((), 1.0, "at least one"),
         ((0.5, 1), FAIR, "whole numbers"),
-        ((0, 1), [["a", "b"], ["c", "d"]], "must be an array of numbers"),
+        ((0, 1), [["a", "b"], ["c", "d"]], "must be one array of numbers"),
     ],
 )
 def test_a_bad_table_is_refused_by_name(positions, table, said):

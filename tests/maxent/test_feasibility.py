@@ -59,6 +59,12 @@ def test_boundary():
         edge.solve("ipf", max_iterations=1000)
     trace = caught.value.law.trace
     assert trace[999] * 1000 == pytest.approx(trace[499] * 500, rel=0.01)  # falls like 1 / sweeps
+    for solver, within in (("newton", 1e-12), ("lbfgs", 1e-8)):  # within the tolerance, and said to lie there
+        found = edge.solve(solver)
+        assert found.status == "boundary"
+        assert found.residual <= within
+        assert found.largest_multiplier > 3
+        assert frustrated(0.66).solve(solver).status == "converged"
     grown = [edge.solve("ipf", max_iterations=n, on_failure="return").largest_multiplier for n in (30, 300, 3000)]
     assert grown[0] < grown[1] < grown[2]
 

@@ -16,6 +16,7 @@ from testbed.maxent import (
     Pairs,
     Scheme,
     WindowMarginals,
+    Windows,
     count_boxes,
     fit_conditional,
     kirkwood_law,
@@ -54,6 +55,7 @@ def extension(**options):
         (lambda: ConstraintSet(2, True, []), "length: given True"),
         (lambda: ConstraintSet(2, np.nan, []), "length: given nan"),
         (lambda: ConstraintSet(2, 2, [FAIR]), r"constraints\[0\]: .* must be a Constraint"),
+        (lambda: ConstraintSet(2, 2, None), "constraints: given None, must be a list of Constraint"),
         (lambda: triangle().solve("ipf", tolerance=True), "tolerance: given True"),
         (lambda: triangle().solve("ipf", tolerance=np.inf), "tolerance: given inf"),
         (lambda: triangle().solve("ipf", max_iterations=2.5), "max_iterations: given 2.5"),
@@ -99,18 +101,39 @@ def test_refused_by_name(call, said):
 
 
 @pytest.mark.parametrize(
-    "call",
+    "call, said",
     [
-        lambda: check_cells(3, 10**9),
-        lambda: triangle(length=2000).structural_zeros,
-        lambda: ConstraintSet(2, 40, []).structural_zeros,
-        lambda: ConstraintSet(2, 2000, [Constraint(c, FAIR) for c in ((0, 1), (1, 1999), (0, 1999))]).solve(),
-        lambda: triangle(length=10**9).solve("newton"),
+        (lambda: check_cells(3, 10**9), "a dense law over"),
+        (lambda: triangle(length=2000).structural_zeros, "a dense law over"),
+        (lambda: ConstraintSet(2, 40, []).structural_zeros, "a dense law over"),
+        (
+            lambda: ConstraintSet(2, 2000, [Constraint(c, FAIR) for c in ((0, 1), (1, 1999), (0, 1999))]).solve(),
+            r"constraints\[2\] on positions \(0, 1999\), 1999 apart, is the widest: a band",
+        ),
+        (lambda: triangle(length=10**9).solve("newton"), "newton"),
+        (
+            lambda: ConstraintSet(2, 10**18, [Constraint((0, 1), FAIR), Constraint((0, 10**18 - 1), FAIR)]),
+            r"constraints\[1\] on positions \(0, 999999999999999999\): the positions",
+        ),
+        (
+            lambda: Windows().constraints(CountMarginals(np.zeros((2, 80), dtype=int), 4), 4, 40),
+            r"the table of constraints\[0\] on positions \(0, 1, .* over 4\^40",
+        ),
+        (lambda: CountMarginals(np.zeros((2, 80), dtype=int), 4)(tuple(range(40))), r"counts on positions \(0, 1,"),
+        (lambda: fit_conditional(NONE, NEXT, 10**9), "vocab_size: 1000000000 symbols, 4 contexts of 2 tokens"),
     ],
 )
-def test_any_size_is_refused_at_once(call):
-    with pytest.raises(ResourceError):
+def test_any_size_is_refused_at_once(call, said):
+    """Before anything is allocated, by the name of the constraint where one is at fault."""
+    with pytest.raises(ResourceError, match=said):
         call()
+
+
+def test_long_chains_are_carried_in_linear_time():
+    """Quadratic work would take minutes here."""
+    law = ConstraintSet(2, 20_000, [Constraint((0, 1), FAIR)]).solve()
+    assert law.entropy == pytest.approx(20_000 * np.log(2))
+    assert law.order == 1
 
 
 def test_small_and_empty_sets():

@@ -278,7 +278,17 @@ def test_quantiles():
         (lambda: gap_of_laws([np.ones(1)], [np.array([[2.0, -1.0]])]), r"laws\[0\]: the row .* is no law"),
         (lambda: gap_of_laws([np.ones(2)], [np.array([[0.5, 0.5]])]), r"weights\[0\], laws\[0\]: given the shapes"),
         (lambda: gap_of_laws([-np.ones(1)], [np.array([[0.5, 0.5]])]), r"weights\[0\]: must be finite"),
-        (lambda: gap_statistics(np.array([0.5 + 0j, 0.5])), "block: given complex"),
+        (lambda: gap_statistics(np.array([0.5 + 0j, 0.5])), "block: must be one array .* not complex"),
+        (lambda: gap_statistics("law"), "block: must be one array"),
+        (lambda: gap_statistics(np.array([1.2, -0.2])), "a least entry of -0.2"),
+        (
+            lambda: gap_of_laws(
+                [np.ones(1), np.array([1.0, 0.0]), np.ones(4)], [np.full((n, 2), 0.5) for n in (1, 2, 4)]
+            ),
+            r"weights\[2\]: a context has probability",
+        ),
+        (lambda: plug_in_noise(4, 3, 0), "n: given 0"),
+        (lambda: mean_normal_range(0), "n: given 0"),
         (lambda: counterexample(np.array([0.5, 0.5]), "entropy"), "statistic: given 'entropy'"),
         (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 2, True), "max_context: given True"),
         (lambda: sampled_gap(np.zeros((3, 4), dtype=int), 2, 1.5), "max_context: given 1.5"),

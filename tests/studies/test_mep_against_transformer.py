@@ -1,6 +1,7 @@
 """The study `mep_against_transformer`: laws and their twins, tuning, planted worlds, a smoke run."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from testbed.studies.mep_against_transformer.extensions import (
     windows_law,
 )
 from testbed.studies.mep_against_transformer.grid import TUNING_OFFSET, pair_bias, source_of, tuned_rate, weak_kernel
+from testbed.studies.mep_against_transformer.judgement import rate_words
 from testbed.studies.mep_against_transformer.measure import pair_losses
 
 CONFIG = Path(__file__).parents[2] / "configs" / "mep_against_transformer.toml"
@@ -177,8 +179,42 @@ def test_every_scale_names_its_cells_at_once(scale):
 def test_verdicts_come_from_replicates_that_development_did_not_see(smoke):
     (laptop,) = load_studies(CONFIG, "laptop")
     assert not set(laptop.numbers) & set(smoke.numbers)
-    assert min(laptop.numbers) >= 100
+    assert min(laptop.numbers) >= 200
     assert laptop.n_replicates >= 8
+
+
+def test_a_model_of_2T_that_has_not_learnt_is_not_judged(smoke, finished):
+    """It would tie with any other."""
+    data = gather(smoke, finished)
+    assert data is not None
+    assert data.learnt.all()
+    spoilt = next(r for r in finished if r.probe["kind"] == "long" and r.probe["purpose"] == "judged")
+    worse = Record(
+        spoilt.key,
+        spoilt.study,
+        spoilt.cell,
+        spoilt.status,
+        spoilt.metrics,
+        spoilt.arrays | {"own": spoilt.arrays["own"] + smoke.bounds.gate},
+    )
+    found = gather(smoke, [worse if r is spoilt else r for r in finished])
+    assert found is not None
+    assert [int(i) for i in np.flatnonzero(~found.learnt)] == [spoilt.probe["replicate"]]
+
+
+def test_rates_at_an_edge_and_rates_that_are_all_one_are_told(smoke, finished):
+    data = gather(smoke, finished)
+    assert data is not None
+    key = next(iter(data.rates))
+    grid = (1e-3, 1e-2, 1e-1)
+
+    def words(rate: float, *scores: float) -> str:
+        changed = replace(data, rates={key: rate}, tuning={key: dict(zip(grid, scores, strict=True))})
+        return rate_words(changed, key, grid)
+
+    assert words(1e-2, 0.1, 0.0, 0.2) == f"{key[0]} {key[1]} 0.01"
+    assert words(1e-3, 0.1, 0.2, 0.2).endswith("0.001 (edge)")
+    assert words(1e-1, 1e-6, 1e-6, 0.0).endswith("0.1 (edge, all within 0.0001 nats)")
 
 
 def test_the_rate_of_least_excess_is_taken_and_of_equals_the_smaller():
@@ -237,7 +273,7 @@ def test_missing_records_and_models_that_have_not_learnt_void_the_study(smoke, f
     strict = smoke.replace(bounds=smoke.bounds.replace(gate=1e-9))
     judgement = strict.judge(finished)
     assert [check.name for check in judgement.checks if not check.passed] == [
-        "the models of T tokens have learnt their law"
+        "the models of T and of 2T tokens have learnt their law"
     ]
     assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
     assert strict.figures(finished) == {}

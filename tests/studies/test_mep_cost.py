@@ -14,12 +14,13 @@ from testbed.studies import load_studies
 from testbed.studies.judge import calibrate
 from testbed.studies.mep_cost import MepCost
 from testbed.studies.mep_cost.cached import CachedDecoder
-from testbed.studies.mep_cost.closed import SHAPES, counted, forward_operations, saved_share, window_dearness
+from testbed.studies.mep_cost.closed import counted, forward_operations, saved_share, window_dearness
 from testbed.studies.mep_cost.config import Counts
 from testbed.studies.mep_cost.data import gather
-from testbed.studies.mep_cost.evidence import crossing_length, pair_saving, slope, window_ratio
-from testbed.studies.mep_cost.judgement import SPECIFIED
+from testbed.studies.mep_cost.evidence import pair_saving, slope, solve_shares, window_ratio
+from testbed.studies.mep_cost.judgement import crossing_words, signs
 from testbed.studies.mep_cost.measure import peak_of
+from testbed.studies.mep_cost.shapes import SHAPES, TABLED
 from testbed.studies.mep_cost.worlds import HOLDS
 from testbed.training.batches import with_begin
 
@@ -66,10 +67,14 @@ def test_kept_keys_give_the_logits_of_whole_passes(depth):
     whole = model.logits(weights, inputs, "all")[0]
     for place in range(9):
         torch.testing.assert_close(decoder.step(inputs[0, :, place]), whole[:, place], atol=1e-4, rtol=1e-4)
+    for given in (1, 4, 9):  # so many read at once, the rest one by one
+        torch.testing.assert_close(decoder.read(inputs[0, :, :given]), whole[:, given - 1], atol=1e-4, rtol=1e-4)
+        for place in range(given, 9):
+            torch.testing.assert_close(decoder.step(inputs[0, :, place]), whole[:, place], atol=1e-4, rtol=1e-4)
 
 
-def test_operations_are_those_of_the_specification():
-    for (d, depth, v, t), (ratio, saved, dear) in zip(SHAPES, SPECIFIED, strict=True):
+def test_operations_are_those_worked_out_beforehand():
+    for (d, depth, v, t), (ratio, saved, dear) in zip(SHAPES, TABLED, strict=True):
         shape = (d, depth, v)
         assert forward_operations(2 * t, *shape) / forward_operations(t, *shape) == pytest.approx(ratio, abs=0.006)
         assert saved_share(t, *shape) == pytest.approx(saved, abs=0.0006)
@@ -88,14 +93,9 @@ def test_counts_follow_their_formulas():
             assert found["windows"][0, i, j].tolist() == [t + 1, (t + 1) * v**t, rank]
 
 
-def test_slopes_and_crossings():
+def test_slopes():
     t = np.array([2, 4, 8, 16])
     assert slope(t, np.array([[99.0, *(3.0 * t[1:] ** 1.5)], [1.0, 2.0, 2.0, 2.0]])) == pytest.approx([1.5, 0.0])
-    at, sign = crossing_length(t, np.array([1.0, 1.0, -1.0, -3.0]))
-    assert (at, sign) == (pytest.approx(np.sqrt(32)), -1)
-    at, sign = crossing_length(t, -np.ones(4))
-    assert np.isnan(at)
-    assert sign == -1
 
 
 def test_peaks_are_those_of_arrays():
@@ -107,14 +107,14 @@ def test_peaks_are_those_of_arrays():
 def test_every_scale_names_its_cells_at_once(scale):
     (study,) = load_studies(CONFIG, scale)
     cells = study.cells({})
-    assert len({cell.key for cell in cells}) == len(cells) == 1 + study.n_replicates
+    assert len({cell.key for cell in cells}) == len(cells) == 1 + 2 * study.n_replicates
     assert len(study.shared_lengths) >= 3
 
 
 def test_verdicts_come_from_passes_that_development_did_not_see(smoke):
     (laptop,) = load_studies(CONFIG, "laptop")
     assert not set(laptop.numbers) & set(smoke.numbers)
-    assert min(laptop.numbers) >= 100
+    assert min(laptop.numbers) >= 200
     assert laptop.n_replicates >= 12
 
 
@@ -139,12 +139,24 @@ def test_totals_are_sums_of_what_was_timed(smoke, finished):
     step, decode, b = data.tables["step"], data.tables["decode"], smoke.bounds
     assert (step.values > 0).all()
     t = smoke.transformers.lengths[1]
-    ours = b.steps * step.at(T=t, model="T") + b.decoded * t * decode.at(T=t, way="window")
     theirs = b.steps * step.at(T=t, model="2T") + b.decoded * t * decode.at(T=t, way="cached")
-    np.testing.assert_allclose(window_ratio(smoke, data)[:, 1], ours / theirs)
+    for way in ("window", "half"):
+        ours = b.steps * step.at(T=t, model="T") + b.decoded * t * decode.at(T=t, way=way)
+        np.testing.assert_allclose(window_ratio(smoke, data, way)[:, 1], ours / theirs)
     first = smoke.shared_lengths[0]
     short, long = (b.steps * step.at(T=first, model=model) for model in ("T", "2T"))
     np.testing.assert_allclose(pair_saving(smoke, data)[:, 0], 1 - (short + data.tables["dense"].at(T=first)) / long)
+    np.testing.assert_allclose(solve_shares(smoke, data)[:, 0], data.tables["dense"].at(T=first) / long)
+
+
+def test_signs_and_crossings_are_told_where_intervals_allow(smoke, finished):
+    data = gather(smoke, finished)
+    assert data is not None
+    noise = np.array([-0.1, 0.0, 0.1])[:, None]
+    values = np.array([[1.0, 2.0, 0.01, -1.0]]) + noise
+    assert signs(data, (4, 8, 16, 32), values) == "4: +, 8: +, 16: 0, 32: -"
+    assert crossing_words(data, (4, 8, 16, 32), values) == "it changes from + to - between T = 8 and 32"
+    assert crossing_words(data, (4, 8), values[:, :2]) == "no change of sign is certain"
 
 
 def test_missing_records_and_failed_checks_void_the_study(smoke, finished):
@@ -178,6 +190,8 @@ def test_planted_worlds_are_recognised(smoke):
         ("solving.dense_lengths=[3, 4, 17]", "at most 12"),
         ("solving.band_lengths=[16, 8, 4]", "must rise"),
         ("counts.window_lengths=[4, 6, 16]", "at most 14"),
+        ("vocabularies.dense=[2, 4, 32]", "at most 4194304"),
+        ("vocabularies.band=[8, 4, 2]", "must rise"),
         ("transformers.tokens_per_step=16", "must hold a window of 2T"),
         ("transformers.lengths=[16, 32, 64]", "must share three lengths"),
         ('model.methods=["rope"]', "take methods = nope"),

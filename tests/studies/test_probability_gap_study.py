@@ -178,7 +178,10 @@ def test_no_success_is_no_certainty():
 def test_every_scale_names_its_cells_at_once(scale):
     (study,) = load_studies(CONFIG, scale)
     cells = study.cells({})
-    assert len({cell.key for cell in cells}) == len(cells) == study.n_replicates * len(study.arms)
+    assert len({cell.key for cell in cells}) == len(cells)
+    trained = study.n_replicates * study.trained.n_models
+    assert len(cells) == study.n_replicates * (len(study.arms) - 1) + trained
+    assert len({cell.training.initial_seed for cell in cells if cell.training is not None}) == trained
     assert {cell.probe.arm for cell in cells if cell.training is not None} == {"trained"}
 
 

@@ -77,7 +77,9 @@ class Bounds(Config):
 
     gain: float = Field(0.002, gt=0, description="nats per new token: smallest difference of two models of interest")
     own: float = Field(0.002, gt=0, description="nats per new token: smallest difference of two sets of one model")
-    gate: float = Field(0.005, gt=0, description="learnt: at most this excess per token on the model's own T tokens")
+    gate: float = Field(
+        0.005, gt=0, description="learnt: at most this excess per token on the tokens that a model was trained on"
+    )
     harmless: float = Field(
         0.001, gt=0, description="nats of 2T tokens: smallest difference of two policies of interest"
     )

@@ -27,7 +27,7 @@ class Data:
 
     tables   own (task, t < T), exact and loss of the models of T tokens; long (task, t) and counted of those of 2T;
              policies and distances (task, steps, .); few_* (size) and predicted
-    learnt   (R,): whether the replicate's models of T tokens have learnt their T tokens, in every task
+    learnt   (R,): whether the replicate's models of T and of 2T tokens have learnt their tokens, in every task
     rates    the tuned learning rate of each (task, kind); `tuning`, mean excess at every rate tried
     """
 
@@ -38,7 +38,7 @@ class Data:
     tuning: dict[tuple[str, str], dict[float, float]]
 
     def kept(self) -> "Data":
-        """The replicates that are judged on their models of T tokens."""
+        """The replicates whose models have learnt: those that are judged."""
         return self._rows(self.learnt)
 
     def _rows(self, chosen: np.ndarray) -> "Data":
@@ -108,8 +108,10 @@ def gather(study: "MepAgainstTransformer", records: Sequence[Record]) -> Data | 
     }
     axes = axes_of(study)
     tables = {name: Table(axes[name], array) for name, array in values.items()}
-    diverged = {r.probe["replicate"] for r in judged if r.status == "diverged" and r.probe["kind"] == "short"}
-    learnt = values["own"].mean(axis=2).max(axis=1) <= study.bounds.gate
+    trained = ("short", "long")
+    diverged = {r.probe["replicate"] for r in judged if r.status == "diverged" and r.probe["kind"] in trained}
+    # both: a model of 2T that has not learnt would tie with anything
+    learnt = np.maximum(*(values[name].mean(axis=2).max(axis=1) for name in ("own", "long"))) <= study.bounds.gate
     learnt &= np.array([number not in diverged for number in study.numbers])
     return Data(tables, learnt, study.context_length, _rates(judged), _tuning(records))
 

@@ -16,7 +16,7 @@ STUDY = "mep_against_transformer"
 
 
 def evidence(study: "MepAgainstTransformer", every: Data) -> dict[str, Evidence]:
-    """Every claim's number, by the claim's id. Those on models of T tokens rest on the replicates that have learnt."""
+    """Every claim's number, by the claim's id. Those of the tasks rest on the replicates that have learnt."""
     data = every.kept()
     names = tuple(task.name for task in study.tasks)
     suffices = [task.name for task in study.of_role("window suffices")]

@@ -24,11 +24,14 @@ def few_figure(study: "MepAgainstTransformer", data: Data) -> StudyFigure:
     sizes = np.array(data.tables["few"].axes["size"], dtype=np.float64)
     rows: list[dict[str, Any]] = []
     kinds = (("few", "a model's tables"), ("few_counted", "counts"))
+    bottoms, tops = [], []
     for k, (name, label) in enumerate(kinds):
         table: Table = data.tables[name]
         ends = np.array([data.interval(column) for column in table.values.T])
         middle, low, high = ends.T
         errors = [middle - low, high - middle]
+        bottoms.append(low.min())
+        tops.append(high.max())
         axes[0].errorbar(sizes, middle, yerr=errors, capsize=1.2, elinewidth=0.7, label=label, **look(k))
         rows += [
             {"quantity": f"chain less window, {label}, nats", "N": int(n), "mean": m, "lower": lo, "upper": hi}
@@ -54,6 +57,7 @@ def few_figure(study: "MepAgainstTransformer", data: Data) -> StudyFigure:
     axes[0].axhline(0.0, color="0.3", linewidth=0.7, linestyle="-", marker="")
     axes[0].set_xscale("log")
     axes[0].set_yscale("symlog", linthresh=0.01)
+    axes[0].set_ylim(1.6 * min(*bottoms, -0.01), 1.6 * max(*tops, 0.01))  # room at both ends
     axes[0].set_xlabel("N (windows of T tokens)")
     axes[0].set_ylabel("chain less window (nats)")
     axes[0].set_title("mean over laws")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9
 LEAST_LEARNT = 2
+ALL_ONE = 1e-4
+"""Nats per token: rates of which none loses more are all one."""
 
 
 def judgement(study: "MepAgainstTransformer", records: Sequence[Record]) -> Judgement:
@@ -62,7 +64,7 @@ def checks(study: "MepAgainstTransformer", data: Data) -> tuple[Check, ...]:
             f"at most {max(suffices):.1e}, at least {min(cannot):.4f} nats per new token",
         ),
         Check(
-            "the models of T tokens have learnt their law",
+            "the models of T and of 2T tokens have learnt their law",
             n >= LEAST_LEARNT,
             f"{n} of {len(data.learnt)} replicates within {study.bounds.gate:g} nats per token in every task",
         ),
@@ -74,18 +76,23 @@ def notes(study: "MepAgainstTransformer", data: Data) -> tuple[str, ...]:
     kept = data.kept()
     said = [_take_home(study, kept)]
     left_out = len(data.learnt) - int(data.learnt.sum())
-    own = data.tables["own"].values.mean(axis=2)
+    own = {"T": data.tables["own"].values.mean(axis=2), "2T": data.tables["long"].values.mean(axis=2)}
+    largest = " and ".join(f"{one[data.learnt].max():.4f} ({name} tokens)" for name, one in own.items())
     said.append(
         f"{int(data.learnt.sum())} of {len(data.learnt)} replicates are judged; {left_out} left out because a"
-        f" model of T"
-        f" tokens was off by more than {study.bounds.gate:g} nats per token. Largest of the others"
-        f" {own[data.learnt].max():.4f}."
+        f" model was off by more than {study.bounds.gate:g} nats per token on the tokens it was trained on. Largest of"
+        f" the others {largest}."
     )
-    edge = study.budget.learning_rates[-1]
-    rates = ", ".join(
-        f"{task} {kind} {rate:g}{' (upper edge)' if rate == edge else ''}" for (task, kind), rate in data.rates.items()
+    if left_out:
+        said.append(
+            "With those left out, too, the carried model is behind by (nats per new token)"
+            f" {behind(data, [task.name for task in study.tasks])}."
+        )
+    grid = study.budget.learning_rates
+    said.append(
+        f"Learning rates tuned over {', '.join(f'{one:g}' for one in grid)}:"
+        f" {', '.join(rate_words(data, key, grid) for key in data.rates)}."
     )
-    said.append(f"Tuned learning rates: {rates}.")
     for task in study.tasks:
         numbers = ", ".join(
             f"{label} {kept.interval(values)[0]:.4f}"
@@ -106,16 +113,28 @@ def notes(study: "MepAgainstTransformer", data: Data) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _take_home(study: "MepAgainstTransformer", data: Data) -> str:
-    def behind(names: list[str]) -> str:
-        differences = [
-            data.interval(data.new("loss", task=one, scheme=data.sliding) - data.new("long", task=one))[0]
-            for one in names
-        ]
-        return ", ".join(f"{name} {one:+.4f}" for name, one in zip(names, differences, strict=True))
+def rate_words(data: Data, key: tuple[str, str], grid: Sequence[float]) -> str:
+    """A tuned rate; whether it lies at the edge of the grid, and whether the tuning could tell the rates apart."""
+    rate, scores = data.rates[key], data.tuning.get(key, {})
+    words = []
+    if len(grid) > 1 and rate in (grid[0], grid[-1]):
+        words.append("edge")
+    if scores and max(scores.values()) < ALL_ONE:
+        words.append(f"all within {ALL_ONE:g} nats")
+    return f"{key[0]} {key[1]} {rate:g}" + (f" ({', '.join(words)})" if words else "")
 
-    suffices = behind([one.name for one in study.of_role("window suffices")])
-    cannot = behind([one.name for one in study.of_role("window cannot")])
+
+def behind(data: Data, names: Sequence[str]) -> str:
+    """How much more the carried model loses than that of 2T, by source."""
+    differences = [
+        data.interval(data.new("loss", task=one, scheme=data.sliding) - data.new("long", task=one))[0] for one in names
+    ]
+    return ", ".join(f"{name} {one:+.4f}" for name, one in zip(names, differences, strict=True))
+
+
+def _take_home(study: "MepAgainstTransformer", data: Data) -> str:
+    suffices = behind(data, [one.name for one in study.of_role("window suffices")])
+    cannot = behind(data, [one.name for one in study.of_role("window cannot")])
     return (
         "Carrying a model of T tokens to 2T by its own tables is truncation to the last T - 1 tokens: against a model"
         f" trained at 2T it is behind by (nats per new token) {suffices} where they suffice, and {cannot} where they"

@@ -1,4 +1,4 @@
-"""Decoding with kept keys and values: the honest opponent of decoding by windows."""
+"""Decoding with kept keys and values: of a model of 2T, and within the windows of a model of T."""
 
 import math
 from collections.abc import Mapping
@@ -38,6 +38,19 @@ class CachedDecoder:
         shape = (self.depth, 2, batch, self.heads, longest, self.head_dim)
         self.cache = torch.empty(shape, device=self.embedding.device)
         self.seen = 0
+
+    def read(self, tokens_BT: Tensor) -> Tensor:
+        """(B, V) logits of the token after these; they are read at once, and what was seen before is forgotten."""
+        x = self.embedding[tokens_BT]
+        B, T = tokens_BT.shape
+        self.seen = T
+        for i, (qkv, out, mlp_in, mlp_out) in enumerate(self.blocks):
+            q, k, v = (rms_norm(x) @ qkv).view(B, T, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+            self.cache[i, 0, :, :, :T], self.cache[i, 1, :, :, :T] = k, v
+            attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + attended.transpose(1, 2).reshape(B, T, -1) @ out
+            x = x + F.gelu(rms_norm(x) @ mlp_in) @ mlp_out
+        return rms_norm(x[:, -1]) @ self.head
 
     def step(self, tokens_B: Tensor) -> Tensor:
         """(B, V) logits of the token after these; they join what was seen."""

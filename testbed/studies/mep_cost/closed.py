@@ -5,13 +5,12 @@ from numpy.typing import NDArray
 
 from testbed.maxent import AnyFamily, Pairs, Windows
 from testbed.studies.mep_cost.config import Counts
+from testbed.studies.mep_cost.shapes import SHAPES
 
 Floats = NDArray[np.float64]
 PAIRS: dict[str, AnyFamily] = {"pairs_all": Pairs(), "pairs_lag_2": Pairs(max_lag=2)}
 WINDOWS: dict[str, AnyFamily] = {"windows": Windows(), "half_windows": Windows(overlap=0)}
 NUMBERS = ("tables", "cells", "rank")
-SHAPES = ((64, 2, 16, 16), (64, 2, 16, 128), (64, 2, 16, 1024), (768, 12, 50257, 1024))
-"""(d, L, V, T) of a table of operations made beforehand."""
 
 
 def forward_operations(length: int, width: int, depth: int, vocab_size: int) -> float:

@@ -52,6 +52,26 @@ class Solving(Config):
         return self
 
 
+class Vocabularies(Config):
+    """Chains of order 2 over V symbols at which the same solvers are timed, at one length each."""
+
+    dense: tuple[int, ...] = Field((2, 3, 4, 6, 8), min_length=3, description="V of all pairs")
+    dense_length: int = Field(3, ge=2, le=6, description="T of all pairs; V^(2T) numbers are laid out")
+    band: tuple[int, ...] = Field((2, 4, 8, 16), min_length=3, description="V of pairs at lags up to 2, banded")
+    band_length: int = Field(8, ge=2, le=1024, description="T of pairs at lags up to 2")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, most in (("dense", 2**22), ("band", 2**18)):
+            _rising(name, getattr(self, name), 2)
+            power = 2 * self.dense_length if name == "dense" else 3
+            if getattr(self, name)[-1] ** power > most:
+                raise ValueError(
+                    f"{name}: given {getattr(self, name)}, V^{power} at most {most}: more does not fit a laptop"
+                )
+        return self
+
+
 class Transformers(Config):
     """A transformer of T tokens and one of 2T, of one shape: a training step of as many tokens, and a decoded token."""
 
@@ -83,9 +103,10 @@ class Bounds(Config):
 class Probe(Config):
     """One pass over everything that is timed, or what needs no clock."""
 
-    kind: Literal["pass", "closed"]
+    kind: Literal["pass", "vocabulary", "closed"]
     replicate: int = Field(ge=0, description="number of the pass: the law that is solved for")
     counts: Counts | None = Field(None, description="what is counted")
     solving: Solving | None = Field(None, description="what is solved")
+    vocabularies: Vocabularies | None = Field(None, description="what is solved over more symbols")
     transformers: Transformers | None = Field(None, description="what is trained and decoded")
     model: ModelConfig | None = Field(None, description="shape of the transformers")

@@ -15,8 +15,10 @@ from testbed.studies.tables import Axes, Table
 if TYPE_CHECKING:
     from testbed.studies.mep_cost.study import MepCost
 
-MODELS, WAYS = ("T", "2T"), ("window", "cached")
+MODELS, WAYS = ("T", "2T"), ("window", "half", "cached")
 KINDS = ("dense", "windows", "band")
+BY_VOCAB = ("dense", "band")
+"""Kinds that are solved over more symbols too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +46,12 @@ def gather(study: "MepCost", records: Sequence[Record]) -> Data | None:
     """The records of every pass that the study names; None if one is missing."""
     done = {(r.probe["kind"], r.probe["replicate"]): r.arrays for r in records if r.status == "done"}
     closed = done.get(("closed", 0))
-    mine = [done.get(("pass", number)) for number in study.numbers]
-    if closed is None or any(one is None for one in mine):
+    mine = [(done.get(("pass", number)), done.get(("vocabulary", number))) for number in study.numbers]
+    if closed is None or any(one is None for both in mine for one in both):
         return None
+    merged = [{**first, **second} for first, second in mine if first is not None and second is not None]
     axes = axes_of(study)
-    tables = {name: Table(axes[name], np.stack([one[name] for one in mine if one is not None])) for name in axes}
+    tables = {name: Table(axes[name], np.stack([one[name] for one in merged])) for name in axes}
     forms = {name: Table(at, closed[name]) for name, at in closed_axes(study).items()}
     return Data(tables, forms)
 
@@ -60,6 +63,9 @@ def axes_of(study: "MepCost") -> dict[str, Axes]:
     solved: dict[str, Axes] = {}
     for kind in KINDS:
         solved |= {kind: {"T": lengths[kind]}, f"{kind}_bytes": {"T": lengths[kind]}}
+    for kind in BY_VOCAB:
+        v: Axes = {"V": getattr(study.vocabularies, kind)}
+        solved |= {f"{kind}_by_v": v, f"{kind}_by_v_bytes": v}
     t: Axes = {"T": study.transformers.lengths}
     return {
         **solved,

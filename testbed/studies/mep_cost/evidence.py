@@ -60,7 +60,8 @@ def _counted(data: Data) -> dict[str, Evidence]:
 def _solved(data: Data) -> dict[str, Evidence]:
     def slopes(name: str) -> Evidence:
         table = data.tables[name]
-        return data.mean(slope(table.axes["T"], table.values))
+        (at,) = table.axes.values()
+        return data.mean(slope(at, table.values))
 
     return {
         "c8_pair_seconds": slopes("dense"),
@@ -69,6 +70,10 @@ def _solved(data: Data) -> dict[str, Evidence]:
         "c8_window_bytes": slopes("windows_bytes"),
         "c8_band_seconds": slopes("band"),
         "c8_band_bytes": slopes("band_bytes"),
+        "c8_pair_seconds_by_v": slopes("dense_by_v"),
+        "c8_pair_bytes_by_v": slopes("dense_by_v_bytes"),
+        "c8_band_seconds_by_v": slopes("band_by_v"),
+        "c8_band_bytes_by_v": slopes("band_by_v_bytes"),
     }
 
 
@@ -77,10 +82,13 @@ def _against(study: "MepCost", data: Data) -> dict[str, Evidence]:
     step, decode = data.tables["step"], data.tables["decode"]
     shared = study.shared_lengths
     solve_share = np.log(solve_shares(study, data))
+    half = np.log(window_ratio(study, data, "half"))
     return {
         "c9_training": data.mean(np.log(step.at(T=longest, model="2T") / step.at(T=longest, model="T"))),
         "c9_decoding": data.mean(np.log(decode.at(T=longest, way="window") / decode.at(T=longest, way="cached"))),
-        "c9_windows": Max(data.mean(column) for column in np.log(window_ratio(study, data)).T),
+        "c9_windows": Max(data.mean(column) for column in np.log(window_ratio(study, data, "window")).T),
+        "c9_half_windows": data.mean(half[:, -1]),
+        "c9_half_crossing": data.mean(linear_slope(np.log(study.transformers.lengths), half)),
         "c9_pairs": data.mean(pair_saving(study, data)[:, -1]),
         "c9_crossing": data.mean(linear_slope(np.log(shared), solve_share)),
     }
@@ -92,11 +100,11 @@ def linear_slope(x: ArrayLike, y: Floats) -> Floats:
     return np.asarray((y * centred).sum(axis=-1) / (centred**2).sum())
 
 
-def window_ratio(study: "MepCost", data: Data) -> Floats:
-    """(pass, T): training at T and decoding by windows, over training at 2T and decoding with kept keys."""
+def window_ratio(study: "MepCost", data: Data, way: str) -> Floats:
+    """(pass, T): training at T and decoding by windows in one way, over training at 2T and decoding with kept keys."""
     b, step, decode = study.bounds, data.tables["step"], data.tables["decode"]
     new = b.decoded * np.array(step.axes["T"], dtype=np.float64)
-    windows = b.steps * step.at(model="T") + new * decode.at(way="window")
+    windows = b.steps * step.at(model="T") + new * decode.at(way=way)
     return np.asarray(windows / (b.steps * step.at(model="2T") + new * decode.at(way="cached")))
 
 
@@ -121,19 +129,3 @@ def solve_shares(study: "MepCost", data: Data) -> Floats:
         ],
         axis=1,
     )
-
-
-def crossing_length(lengths: ArrayLike, values: Floats) -> tuple[float, int]:
-    """T at which values (n,) first change their sign, between lengths by a line in ln T, and the sign behind it; nan
-    and the sign of all where there is none.
-
-    >>> crossing_length([4, 16], np.array([-1.0, 1.0]))
-    (8.0, 1)
-    """
-    x = np.log(np.asarray(lengths, dtype=np.float64))
-    change = np.flatnonzero(np.sign(values[:-1]) != np.sign(values[1:]))
-    if not len(change):
-        return float("nan"), int(np.sign(values[-1]))
-    k = change[0]
-    share = -values[k] / (values[k + 1] - values[k])
-    return float(np.round(np.exp(x[k] + share * (x[k + 1] - x[k])), 9)), int(np.sign(values[k + 1]))

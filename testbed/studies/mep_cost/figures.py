@@ -1,7 +1,7 @@
 """The figures, from records alone."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from testbed.runs import Record
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.mep_cost.claims import STUDY
 from testbed.studies.mep_cost.closed import Floats
-from testbed.studies.mep_cost.data import KINDS, Data, gather
+from testbed.studies.mep_cost.data import BY_VOCAB, KINDS, Data, gather
 from testbed.studies.mep_cost.evidence import pair_saving, slope, window_ratio
 from testbed.studies.study import StudyFigure
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from testbed.studies.mep_cost.study import MepCost
 
 SOLVERS = {"dense": "all pairs, dense", "windows": "windows, conditionals", "band": "pairs, lag $\\leq$ 2, banded"}
+
+How = Literal["mean", "ratio", "extremes"]
 
 
 def figures(study: "MepCost", records: Sequence[Record]) -> dict[str, StudyFigure]:
@@ -52,9 +54,17 @@ def _logarithmic(axis: "Axes", x: Sequence[int], label: str) -> None:
     axis.set_xlabel(label)
 
 
-def _curve(axis: "Axes", data: Data, x: Sequence[int], values: Floats, label: str, place: int) -> list[dict[str, Any]]:
-    """Means of (pass, x) with their intervals; the rows behind them."""
-    ends = np.array([data.interval(column) for column in values.T])
+def _curve(
+    axis: "Axes", data: Data, x: Sequence[int], values: Floats, label: str, place: int, how: How = "mean"
+) -> list[dict[str, Any]]:
+    """Means of (pass, x), of ratios geometric ones, with their intervals or with the least and largest of all passes;
+    the rows behind them."""
+    if how == "ratio":
+        ends = np.exp([data.interval(column) for column in np.log(values).T])
+    else:
+        ends = np.array([data.interval(column) for column in values.T])
+    if how == "extremes":
+        ends[:, 1], ends[:, 2] = values.min(axis=0), values.max(axis=0)
     middle, low, high = ends.T
     errors = [middle - low, high - middle]
     axis.errorbar(x, middle, yerr=errors, capsize=1.2, elinewidth=0.7, label=label, **_look(place))
@@ -126,11 +136,42 @@ def counts_figure(study: "MepCost", data: Data) -> StudyFigure:
     )
 
 
+def _by_vocab(study: "MepCost", data: Data, axes: "Sequence[Axes]") -> list[dict[str, Any]]:
+    """Seconds and bytes against V, at one length each."""
+    rows: list[dict[str, Any]] = []
+    lengths = {"dense": study.vocabularies.dense_length, "band": study.vocabularies.band_length}
+    every: set[int] = set()
+    for kind in BY_VOCAB:
+        for axis, suffix, unit in ((axes[0], "", "seconds"), (axes[1], "_bytes", "MB")):
+            table = data.tables[f"{kind}_by_v{suffix}"]
+            values = table.values / (1e6 if suffix else 1.0)
+            found = _curve(
+                axis,
+                data,
+                table.axes["V"],
+                values,
+                f"{SOLVERS[kind]}, T = {lengths[kind]}",
+                KINDS.index(kind),
+                "extremes" if suffix else "mean",
+            )
+            rows += [{"V": row.pop("T"), **row, "unit": unit} for row in found]
+            middle, low, high = data.interval(slope(table.axes["V"], table.values))
+            named = f"{SOLVERS[kind]}: slope on ln V"
+            rows.append({"quantity": named, "unit": unit, "mean": middle, "lower": low, "upper": high})
+            every |= set(table.axes["V"])
+    for axis, label in ((axes[0], "processor seconds"), (axes[1], "MB at the peak")):
+        axis.set_yscale("log")
+        _logarithmic(axis, sorted(every), "V")
+        axis.set_ylabel(label)
+        axis.legend(loc="lower right")
+    return rows
+
+
 def solving_figure(study: "MepCost", data: Data) -> StudyFigure:
     """Seconds and bytes of solvers against T."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(7, 3.2))
+    figure, (axes, wider) = plt.subplots(2, 2, figsize=(7, 5.4))
     rows: list[dict[str, Any]] = []
     every = sorted({t for kind in KINDS for t in data.tables[kind].axes["T"]})
     shown = [t for t in every if t & (t - 1) == 0]
@@ -140,7 +181,7 @@ def solving_figure(study: "MepCost", data: Data) -> StudyFigure:
             values = table.values / (1e6 if suffix else 1.0)
             middle, low, high = data.interval(slope(table.axes["T"], table.values))
             label = SOLVERS[kind]
-            found = _curve(axis, data, table.axes["T"], values, label, place)
+            found = _curve(axis, data, table.axes["T"], values, label, place, "extremes" if suffix else "mean")
             rows += [{**row, "unit": unit} for row in found]
             rows.append({"quantity": f"{label}: slope", "unit": unit, "mean": middle, "lower": low, "upper": high})
     for axis, label, title in (
@@ -151,14 +192,17 @@ def solving_figure(study: "MepCost", data: Data) -> StudyFigure:
         _logarithmic(axis, shown, "T (tokens)")
         axis.set_ylabel(label)
         axis.set_title(title)
+    rows += _by_vocab(study, data, wider)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return StudyFigure(
         figure=figure,
         rows=rows,
-        title="Solving, against T",
+        title="Solving, against T and V",
         caption=(
-            "From tables that are there to a law of 2T bits, for windows to their conditionals. Seconds and bytes are"
-            f" facts of one machine; what is judged are the slopes at the right end. {_bars(data)}"
+            "Top: V = 2, against T; bottom: against V, at the lengths named there. From tables that are there to a law"
+            " of 2T tokens, for windows to their conditionals (a model's own windows need no tables). Seconds and bytes"
+            " are facts of one machine; what is judged are the slopes at the right ends."
+            f" {_bars(data)} On the right: least and largest of the passes."
         ),
         claims=_ids(
             "c8_pair_seconds",
@@ -167,6 +211,10 @@ def solving_figure(study: "MepCost", data: Data) -> StudyFigure:
             "c8_window_bytes",
             "c8_band_seconds",
             "c8_band_bytes",
+            "c8_pair_seconds_by_v",
+            "c8_pair_bytes_by_v",
+            "c8_band_seconds_by_v",
+            "c8_band_bytes_by_v",
         ),
     )
 
@@ -175,30 +223,32 @@ def against_figure(study: "MepCost", data: Data) -> StudyFigure:
     """Ratios to a transformer of 2T, and where they cross one."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(7, 3.2))
+    figure, axes = plt.subplots(2, 2, figsize=(7, 5.2))
+    (training, token), (whole, pairs) = axes
     lengths, shared = study.transformers.lengths, study.shared_lengths
     step, decode = data.tables["step"], data.tables["decode"]
-    rows = _curve(axes[0], data, lengths, step.at(model="T") / step.at(model="2T"), "a training step at T", 0)
-    rows += _curve(
-        axes[1], data, lengths, decode.at(way="window") / decode.at(way="cached"), "a token decoded by windows", 1
-    )
-    rows += _curve(axes[1], data, lengths, window_ratio(study, data), "training and decoding", 2)
-    rows += _curve(axes[2], data, shared, pair_saving(study, data), "saved less solving for all pairs", 3)
-    axes[0].axhline(1.0, color="0.3", linewidth=0.7, linestyle="-", marker="")
-    axes[1].axhline(1.0, color="0.3", linewidth=0.7, linestyle="-", marker="")
-    axes[2].axhline(0.0, color="0.3", linewidth=0.7, linestyle="-", marker="")
-    axes[1].set_yscale("log")
+    rows = _curve(training, data, lengths, step.at(model="T") / step.at(model="2T"), "a training step at T", 0, "ratio")
+    for place, (way, overlap) in enumerate((("window", "T $-$ 1"), ("half", "T / 2")), start=1):
+        ratio = decode.at(way=way) / decode.at(way="cached")
+        rows += _curve(token, data, lengths, ratio, f"a token, overlap {overlap}", place, "ratio")
+        total = window_ratio(study, data, way)
+        rows += _curve(whole, data, lengths, total, f"in all, overlap {overlap}", place, "ratio")
+    rows += _curve(pairs, data, shared, pair_saving(study, data), "saved less solving for all pairs", 3)
+    for axis, line in ((training, 1.0), (token, 1.0), (whole, 1.0), (pairs, 0.0)):
+        axis.axhline(line, color="0.3", linewidth=0.7, linestyle="-", marker="")
     some = [t for t in lengths if t & (t - 1) == 0]
-    _logarithmic(axes[0], some, "T (tokens)")
-    _logarithmic(axes[1], some, "T (tokens)")
-    _logarithmic(axes[2], shared, "T (tokens)")
-    axes[0].set_ylabel("ratio to 2T")
-    axes[2].set_ylabel("share of training at 2T")
-    axes[0].set_title("a training step")
-    axes[1].set_title("windows")
-    axes[2].set_title("all pairs")
-    axes[1].set_ylim(top=30)
-    axes[1].legend(loc="upper left")
+    for axis in (training, token, whole):
+        _logarithmic(axis, some, "T (tokens)")
+        axis.set_ylabel("ratio to 2T")
+    _logarithmic(pairs, shared, "T (tokens)")
+    pairs.set_ylabel("share of training at 2T")
+    _ratios(token, [row for row in rows if row["quantity"].startswith("a token")])
+    _ratios(whole, [row for row in rows if row["quantity"].startswith("in all")])
+    titles = ("a training step", "a token carried on", "training and carrying on", "training, solving for pairs")
+    for axis, title in zip(axes.flat, titles, strict=True):
+        axis.set_title(title)
+    token.legend(loc="upper left")
+    whole.legend(loc="upper left")
     for name, table in (("step", step), ("decode", decode)):
         other = next(key for key in table.axes if key != "T")
         for label in table.axes[other]:
@@ -211,12 +261,32 @@ def against_figure(study: "MepCost", data: Data) -> StudyFigure:
         rows=rows,
         title="Against a transformer of 2T",
         caption=(
-            "Left: a training step at T over one at 2T, of as many tokens. Middle: a token decoded by windows over one"
-            f" with kept keys, and the whole of {study.bounds.steps:,} steps and {study.bounds.decoded:,} sequences"
-            " carried from T to 2T; below the line MEP is cheaper. Right: what training at T saves, less"
-            " solving for all"
-            " pairs of bits, as a share of training at 2T; above the line MEP is cheaper. Seconds in the CSV."
-            f" {_bars(data)}"
+            "Top left: a training step at T over one at 2T, of as many tokens. Top right: a new token by windows"
+            " that overlap by T - 1, each read anew, or by T / 2, with keys kept within them, over one by a model of 2T"
+            f" that keeps its keys. Bottom left: the whole of {study.bounds.steps:,} steps and"
+            f" {study.bounds.decoded:,} sequences carried from T to 2T; below the lines MEP is cheaper. Bottom right:"
+            " what training at T saves, less solving for all pairs of bits, as a share of training at 2T; above the"
+            f" line MEP is cheaper. Ratios: geometric means. Seconds in the CSV. {_bars(data)}"
         ),
-        claims=_ids("c9_training", "c9_decoding", "c9_windows", "c9_pairs", "c9_crossing"),
+        claims=_ids(
+            "c9_training",
+            "c9_decoding",
+            "c9_windows",
+            "c9_half_windows",
+            "c9_half_crossing",
+            "c9_pairs",
+            "c9_crossing",
+        ),
     )
+
+
+def _ratios(axis: "Axes", rows: list[dict[str, Any]]) -> None:
+    """A logarithmic axis of ratios, labelled in plain numbers, with room for the legend."""
+    low, high = min(row["lower"] for row in rows), max(row["upper"] for row in rows)
+    axis.set_yscale("log")
+    axis.set_ylim(low / 1.15, high * (high / low) ** 0.4)
+    ticks = [n for n in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low / 1.15 <= n <= 1.15 * high]
+    if len(ticks) < 2:
+        ticks = [n for n in (0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.6, 1.8) if low / 1.15 <= n <= 1.15 * high]
+    axis.set_yticks(ticks, [f"{n:g}" for n in ticks])
+    axis.minorticks_off()

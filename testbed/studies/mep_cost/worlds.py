@@ -11,7 +11,7 @@ import numpy as np
 from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies.judge.claim import Word
 from testbed.studies.mep_cost.claims import DERIVED, OPPOSITE, claims
-from testbed.studies.mep_cost.data import Data, axes_of, closed_axes
+from testbed.studies.mep_cost.data import BY_VOCAB, Data, axes_of, closed_axes
 from testbed.studies.mep_cost.evidence import evidence
 from testbed.studies.tables import Axes, Table
 
@@ -24,6 +24,8 @@ HOLDS = {
     "c8_band_seconds",
     "c8_band_bytes",
     "c9_training",
+    "c9_half_windows",
+    "c9_half_crossing",
 }
 """The claims that hold in the world as derived, and fail in its opposite; the others the other way round."""
 Mean = Callable[..., float]
@@ -75,8 +77,11 @@ def _means(study: "MepCost", derived: bool) -> dict[str, Mean]:
     longest, shared = study.transformers.lengths[-1], study.shared_lengths
     training = 0.01 * study.bounds.steps  # seconds at 2T
 
-    def power(exponent: float, scale: float = 1.0) -> Mean:
-        return lambda T: scale * T**exponent
+    def power(exponent: float) -> Mean:
+        return lambda T: T**exponent
+
+    def by_v(V: int) -> float:
+        return float(V) ** steep
 
     def dense(T: int) -> float:
         # more than what training at T saves at the longest T, or less everywhere
@@ -88,7 +93,8 @@ def _means(study: "MepCost", derived: bool) -> dict[str, Mean]:
 
     def decode(T: int, way: str) -> float:
         dear = 0.5 * training / (study.bounds.decoded * longest)
-        return dear * (1.0 if way == "cached" else (1.0 + T if derived else 0.5))
+        cheap = (way == "half") == derived
+        return dear * (1.0 if way == "cached" else 0.5 if cheap else 1.0 + T)
 
     means: dict[str, Mean] = {"dense": dense, "step": step, "decode": decode}
     for name, exponent in (
@@ -99,7 +105,7 @@ def _means(study: "MepCost", derived: bool) -> dict[str, Mean]:
         ("band_bytes", flat),
     ):
         means[name] = power(exponent)
-    return means
+    return means | {f"{kind}_by_v{suffix}": by_v for kind in BY_VOCAB for suffix in ("", "_bytes")}
 
 
 def _counts(derived: bool) -> dict[str, Mean]:

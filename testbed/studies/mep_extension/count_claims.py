@@ -38,7 +38,7 @@ def count_claims(study: "MepExtension") -> tuple[Claim, ...]:
             study,
             "c18_misspecified",
             "The same where the source is not in the family of the set: r is the number for each law.",
-            place="the specification's C18, without its condition",
+            place=f"{OURS} (C18 without its condition)",
             scope="pairs on chains of order 2 and 3, pairs at lags below T on a Potts law; mean over laws of"
             " |tr(F^-1 S) / r - 1|, the largest over sources and sets; from exact covariances, no sampling",
             control="sources in the family: c18_rank",

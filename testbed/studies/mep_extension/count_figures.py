@@ -146,6 +146,7 @@ def crossing_figure(study: "MepExtension", data: Data) -> StudyFigure:
     axes[0].axhline(0.0, color="0.3", linewidth=0.7, linestyle="-", marker="")
     axes[0].set_xscale("log")
     axes[0].set_yscale("symlog", linthresh=0.01)
+    axes[0].set_ylim(1.6 * min(low.min(), -0.01), 1.6 * max(high.max(), 0.01))  # room at both ends
     axes[0].set_xlabel("N (sequences)")
     axes[0].set_ylabel("chain less window (nats)")
     axes[0].set_title("mean over laws")

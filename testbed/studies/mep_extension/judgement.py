@@ -95,7 +95,7 @@ def notes(study: "MepExtension", data: Data) -> tuple[str, ...]:
         " tables stand for C8's cost here; what has no closed form also costs V^(2T) numbers laid out, or V^w"
         " for a band"
         " of width w.",
-        "The table of section 4 of the specification rests on one draw; the figure's means are over fresh ones.",
+        "Single laws differ widely: what one draw of each source shows may be far from the figures' means.",
     )
 
 

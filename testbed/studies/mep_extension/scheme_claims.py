@@ -98,7 +98,7 @@ def pair_claims(study: "MepExtension") -> tuple[Claim, ...]:
             "c2_incomparable",
             f"On chains of order 2 and 3 and the parity of runs the window beats all pairs by {b.gain:g} nats: neither"
             " set is better.",
-            place=f"{OURS} (table of section 4)",
+            place=f"{OURS} (C2, C5: no set is best on all sources)",
             scope=scope,
             control="Potts laws and copies go the other way: c2_skip",
             region=Region(lower=b.gain),

@@ -47,7 +47,7 @@ class MepExtension(Study):
     title: ClassVar[str] = "Maximum entropy from T tokens to 2T"
     papers: ClassVar[tuple[str, ...]] = ("2408.10277",)
 
-    exact: ExactArm = Field(ExactArm(), description="every scheme on exact tables of every source (table 4)")
+    exact: ExactArm = Field(ExactArm(), description="every scheme on exact tables of every source")
     groups: GroupsArm = Field(GroupsArm(), description="three groups, readings of SMEP, one-way conditionals, growth")
     counts: CountsArm = Field(CountsArm(), description="tables from counts: bias and estimation error")
     counts_wide: CountsArm = Field(

@@ -99,8 +99,8 @@ def notes(study: "Multipliers", data: Data) -> tuple[str, ...]:
         _take_home(study, data),
         f"{study.replicates} streams of random numbers, each with a law of its own at every size and concentration and"
         " on the boundary.",
-        f"On the boundary, {'; '.join(said)}. A law that meets its targets within the tolerance has then been found,"
-        " with multipliers that would grow on at a smaller tolerance.",
+        f"On the boundary, {'; '.join(said)}. Newton's method and L-BFGS end where the targets are met within the"
+        " tolerance, with multipliers that would grow on at a smaller one.",
         f"Median iterations of {'/'.join(SOLVERS)}, by concentration from most to least even: {'; '.join(sweeps)}.",
     )
 

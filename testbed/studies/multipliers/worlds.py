@@ -15,7 +15,7 @@ from testbed.studies.multipliers.rate import Floats
 if TYPE_CHECKING:
     from testbed.studies.multipliers.study import Multipliers
 
-STOPPED = OUTCOMES.index("not converged")
+STOPPED, BOUNDARY = OUTCOMES.index("not converged"), OUTCOMES.index("boundary")
 WIDTH = 0.25
 """Standard deviation of the logarithm of a number of iterations."""
 
@@ -74,8 +74,7 @@ def _edge(study: "Multipliers", predicted: bool, rng: np.random.Generator, n_rep
     outcome = np.full((n_replicates, len(slacks), len(SOLVERS) + 1), float(CONVERGED))
     outcome[:, outside] = INFEASIBLE if predicted else STOPPED
     outcome[:, boundary, 0] = STOPPED if predicted else CONVERGED
-    if not predicted:
-        outcome[:, boundary, 1:] = STOPPED
+    outcome[:, boundary, 1:] = BOUNDARY if predicted else CONVERGED
     sweeps = np.arange(1, n_sweeps + 1)
     power, stays = (-1.0, 1.0) if predicted else (-2.0, 0.0)
     wobble = 1.0 + 0.05 * rng.standard_normal((n_replicates, 1))

@@ -116,7 +116,8 @@ def _of_chains(study: "ProbabilityGap") -> list[Claim]:
                 f" {1 - study.bounds.models:.0%} of transformers at least).",
                 f"appendix A read for a model ({number})",
                 f"transformers trained on chains of their own ({study.trained.label}), m <="
-                f" {study.trained.max_context}; of any size beyond rounding",
+                f" {study.trained.max_context}, {study.n_replicates * study.trained.n_models} of them; of any size"
+                " beyond rounding",
                 Region(upper=study.bounds.models),
                 study.bounds.models,
                 unit="share of transformers",
@@ -199,7 +200,7 @@ def _of_samples(study: "ProbabilityGap") -> list[Claim]:
             "plug_in_test",
             f"A plug-in gap that rises with the context shows that the gap grows: on noise it rises in at most"
             f" {b.false_alarms:.0%} of data sets.",
-            "our reading of a test by counts (3.6)",
+            "our reading of a test by counts",
             noise,
             Region(upper=b.false_alarms),
             b.false_alarms,
@@ -210,7 +211,7 @@ def _of_samples(study: "ProbabilityGap") -> list[Claim]:
             "noise_formula",
             f"The plug-in gap of noise is d2(V) sqrt(V^(m - 1) / N) within {b.formula:.0%}, at every m with V^(m + 1)"
             f" <= N.",
-            "our derivation (3.6)",
+            "our derivation",
             noise,
             Region(upper=b.formula),
             b.formula,
@@ -220,7 +221,7 @@ def _of_samples(study: "ProbabilityGap") -> list[Claim]:
             study,
             "split_noise",
             f"The split-sample gap of noise is 0 on average, within {b.split:g}, at every m.",
-            "our derivation (3.6)",
+            "our derivation",
             noise,
             Region(upper=b.split),
             b.split,
@@ -231,7 +232,7 @@ def _of_samples(study: "ProbabilityGap") -> list[Claim]:
             "bracket",
             f"On average the split-sample gap lies below the truth and the plug-in gap above it (neither misses by"
             f" {b.bracket:g}), at every m.",
-            "our derivation (3.6)",
+            "our derivation",
             f"a random chain of order {s.chain_order} and a copying one of lag {s.copy_lag} in each replicate, {size}",
             Region(lower=-b.bracket),
             b.bracket,
@@ -242,7 +243,7 @@ def _of_samples(study: "ProbabilityGap") -> list[Claim]:
             "shrunk_nearer",
             f"At {s.max_context} tokens shrinking towards the shorter context leaves a smaller mean error than plug-in,"
             f" by {b.nearer:g}, on every kind of source.",
-            "our prediction (3.6)",
+            "our prediction",
             f"noise, a random and a copying chain, {size}",
             Region(lower=b.nearer),
             b.nearer,
@@ -252,7 +253,7 @@ def _of_samples(study: "ProbabilityGap") -> list[Claim]:
             study,
             "shrunk_unbiased",
             f"The shrunk gap of noise is 0 on average, within {b.split:g}, at every m.",
-            "our reading of a repair (3.6)",
+            "our reading of a repair",
             noise,
             Region(upper=b.split),
             b.split,

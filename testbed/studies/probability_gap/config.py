@@ -71,6 +71,7 @@ class Samples(Config):
 class Trained(Config):
     """Transformers, each trained on a random chain of its own: their laws at each context length beside the chain's."""
 
+    n_models: int = Field(1, ge=1, le=1000, description="transformers in each replicate, each with a chain of its own")
     vocab_size: int = Field(3, ge=2, le=32, description="V")
     order: int = Field(2, ge=1, le=8, description="k: tokens that the next one depends on")
     concentration: float = Field(1.0, gt=0, le=1e6, description="Dirichlet parameter of the rows")
@@ -116,3 +117,4 @@ class Probe(Config):
     replicate: int = Field(ge=0, description="number of the replicate: its stream of random numbers")
     settings: Chains | Search | Samples | Trained = Field(description="what is asked")
     kind: SampleKind | None = Field(None, description="source of the samples")
+    model: int = Field(0, ge=0, description="trained: number of the transformer within its replicate")

@@ -26,7 +26,7 @@ class Data:
 
     violated  by chains' label: (R, n_statements, n_chains), whether each chain violates each statement
     learner   by chains' label: (R, 2, n_chains), the same for the learner's entropy and gap
-    trained   (R, 2), the same for the trained transformers
+    trained   (R, n_models, 2), the same for the trained transformers
     found     (R, n_unproved): whether the search found a counterexample
     samples   by kind: truth and noise (R, M + 1); plug_in, split, shrunk (R, M + 1), means over data sets
     alarms    (R, n_sets): whether the plug-in gap of noise rises from 0 to M tokens
@@ -61,16 +61,24 @@ def proportion(flags: Flags, unit: str = "chain") -> Proportion:
     return Proportion(int(flags.sum()), flags.size, unit)
 
 
+def _key(record: Record) -> tuple[str, int, int]:
+    """Arm, replicate, number of the transformer (records of the other arms may be older than that number)."""
+    return record.probe["arm"], record.probe["replicate"], record.probe.get("model", 0)
+
+
 def gather(study: "ProbabilityGap", records: Sequence[Record]) -> Data | None:
     """The records of every arm and replicate that the study names; None if one is missing."""
-    done = {(r.probe["arm"], r.probe["replicate"]): r.arrays for r in records if r.status == "done"}
+    done = {_key(r): r.arrays for r in records if r.status == "done"}
     raw: dict[str, dict[str, Floats]] = {}
     for arm in study.arms:
-        mine = [done.get((arm, number)) for number in study.numbers]
+        models = study.trained.n_models if arm == "trained" else 1
+        mine = [done.get((arm, number, model)) for number in study.numbers for model in range(models)]
         if any(one is None for one in mine):
             return None
         present = [one for one in mine if one is not None]
         raw[arm] = {name: np.stack([one[name] for one in present]) for name in present[0]}
+        if arm == "trained":
+            raw[arm] = {name: one.reshape(-1, models, *one.shape[1:]) for name, one in raw[arm].items()}
     samples: dict[str, dict[str, Floats]] = {
         kind: {name: a.mean(axis=1) if a.ndim == 3 else a for name, a in raw[f"samples_{kind}"].items()}
         for kind in study.sample_kinds

@@ -47,7 +47,7 @@ def evidence(study: "ProbabilityGap", data: Data) -> dict[str, Evidence]:
     for place, name in enumerate(("learner_entropy", "learner_gap")):
         numbers[name] = Max([proportion(data.learner[one.label][:, place]) for one in random])
     for place, name in enumerate(("trained_entropy", "trained_gap")):
-        numbers[name] = proportion(data.trained[:, place], "transformer")
+        numbers[name] = proportion(data.trained[..., place], "transformer")
     numbers |= {
         "margin": worst(["margin"], [one for one in random if one.vocab_size > 2]),
         "margin_binary": worst(["margin"], [one for one in random if one.vocab_size == 2]),

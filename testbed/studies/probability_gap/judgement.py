@@ -8,7 +8,7 @@ import numpy as np
 from testbed.measures.probability_gap import gap_statistics
 from testbed.runs import Record
 from testbed.studies.judge import judge
-from testbed.studies.probability_gap.chains import STATEMENTS, UNPROVED, stationary_block
+from testbed.studies.probability_gap.chains import STATEMENTS, TOLERANCE, UNPROVED, stationary_block
 from testbed.studies.probability_gap.claims import claims
 from testbed.studies.probability_gap.data import Data, gather
 from testbed.studies.probability_gap.evidence import evidence
@@ -125,7 +125,7 @@ def _take_home(study: "ProbabilityGap", data: Data) -> str:
     def most(statements: Sequence[str]) -> float:
         return max(data.share(one, name).estimate for one in study.random_chains for name in statements)
 
-    model = data.trained.mean(axis=0)
+    model = data.trained.mean(axis=(0, 1))
     return (
         "Averaged over contexts the gap never falls and the entropy never rises with the context, of any law,"
         " by Jensen's"
@@ -138,15 +138,19 @@ def _take_home(study: "ProbabilityGap", data: Data) -> str:
 
 def _trained_note(study: "ProbabilityGap", data: Data) -> str:
     raw, order = data.raw["trained"], study.trained.order
-    falls = -np.diff(raw["gap"], axis=1).min(axis=1)
-    off = np.abs(raw["gap"] - raw["source_gap"]).mean(axis=0)
+    falls, rises = -np.diff(raw["gap"]), np.diff(raw["entropy"])  # (R, n_models, M)
+    off = np.abs(raw["gap"] - raw["source_gap"]).mean(axis=(0, 1))
+    seen = [
+        f"{float((falls[..., at] > TOLERANCE).any(axis=-1).mean()):.0%} and"
+        f" {float((rises[..., at] > TOLERANCE).any(axis=-1).mean()):.0%}"
+        for at in (slice(None, order), slice(order, None))
+    ]
     return (
-        f"Trained transformers ({study.trained.label}): mean gap off by"
-        f" {', '.join(f'{one:.4f}' for one in off)} at m = 0"
-        f" .. {len(off) - 1} from the chain's; largest fall of a model's mean gap {falls.max():.4f}, of their"
-        f" entropies'"
-        f" rise {np.diff(raw['entropy'], axis=1).max():.4f} nats, mostly beyond the order {order}, where the"
-        f" chain's stay."
+        f"{data.trained[..., 0].size} trained transformers ({study.trained.label}): mean gap off by"
+        f" {', '.join(f'{one:.4f}' for one in off)} at m = 0 .. {len(off) - 1} from the chain's; largest fall of a"
+        f" model's mean gap {falls.max():.4f}, of their entropies' rise {rises.max():.4f} nats. In {seen[0]} of models"
+        f" gap falls and entropy rises in some step up to the order {order}, where the chain's own change, in {seen[1]}"
+        " beyond it, where the chain's stay."
         f" Excess at M tokens {raw['excess'].mean():.4f} nats per token ({raw['excess'].max():.4f} at most)."
     )
 

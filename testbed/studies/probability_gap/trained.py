@@ -10,25 +10,28 @@ from testbed.training import DataConfig, EvaluationConfig, OptimiserConfig, Trai
 from testbed.training.member import TrainedMember
 
 STATISTICS = ("gap", "margin", "entropy", "expected_max")
+SEEDS_APART = 100_000
+"""Seeds of a replicate's transformers: its number, and so much more for each."""
 
 
-def training_spec(settings: Trained, replicate: int) -> TrainingSpec:
+def training_spec(settings: Trained, replicate: int, model: int) -> TrainingSpec:
     """A transformer that learns a chain of its own, at every context of 0 .. M tokens."""
+    seed = replicate + (model + 1) * SEEDS_APART
     source = MarkovSource(
-        vocab_size=settings.vocab_size, order=settings.order, concentration=settings.concentration, seed=replicate
+        vocab_size=settings.vocab_size, order=settings.order, concentration=settings.concentration, seed=seed
     )
     m = settings.max_context
     return TrainingSpec(
         source=source,
         context_length=m,
-        data=DataConfig(max_context=m, targets_per_step=settings.windows_per_step, seed=replicate),
+        data=DataConfig(max_context=m, targets_per_step=settings.windows_per_step, seed=seed),
         model=settings.model,
         optimiser=OptimiserConfig(
             learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=20, beta2=0.99
         ),
         evaluation=EvaluationConfig(n_contexts=64, n_heldout=64, path_points=1),
         loss="all",
-        initial_seed=replicate,
+        initial_seed=seed,
     )
 
 

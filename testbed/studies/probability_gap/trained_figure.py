@@ -27,18 +27,18 @@ def trained_figure(study: "ProbabilityGap", data: Data) -> StudyFigure:
     for axis, (name, title) in zip(axes, PANELS.items(), strict=False):
         for place, (prefix, label) in enumerate((("source_", "chain"), ("", "trained transformer"))):
             # side by side, since the two all but coincide
-            drawn = curve(axis, data, lengths + 0.12 * place, raw[prefix + name], label, place)
+            drawn = curve(axis, data, lengths + 0.12 * place, raw[prefix + name].mean(axis=1), label, place)
             rows += [{"quantity": name, "law": label, "context": round(row.pop("x")), **row} for row in drawn]
         axis.set_title(title)
         axis.set_ylim(bottom=0)
     difference = raw["gap"] - raw["source_gap"]
-    for number, line in zip(study.numbers, difference, strict=True):
-        axes[-1].plot(lengths, line, color="0.75", linewidth=0.6, linestyle="-", marker="", zorder=0)
-        rows += [
-            {"quantity": "gap, model less chain", "law": f"replicate {number}", "context": float(m), "mean": float(one)}
-            for m, one in zip(lengths, line, strict=True)
-        ]
-    curve(axes[-1], data, lengths, difference, "mean", 2)
+    for number, lines in zip(study.numbers, difference, strict=True):
+        for model, line in enumerate(lines):
+            axes[-1].plot(lengths, line, color="0.8", linewidth=0.5, linestyle="-", marker="", zorder=0)
+            named = {"quantity": "gap, model less chain", "law": f"replicate {number}, model {model}"}
+            rows += [{**named, "context": float(m), "mean": float(one)} for m, one in zip(lengths, line, strict=True)]
+    lines_drawn = difference[..., 0].size
+    curve(axes[-1], data, lengths, difference.mean(axis=1), "mean", 2)
     axes[-1].axhline(0.0, **{**style(0), "color": "0.3", "linewidth": 0.7, "linestyle": "-", "marker": ""})
     axes[-1].set_title("difference")
     axes[-1].set_ylabel("gap, model less chain")
@@ -52,11 +52,10 @@ def trained_figure(study: "ProbabilityGap", data: Data) -> StudyFigure:
         rows=rows,
         title="A trained transformer's gap beside the source's",
         caption=(
-            f"Each transformer is trained on a chain of its own ({settings.label}) at every context of up to"
-            f" {settings.max_context} tokens; its laws are weighted with the chain's contexts. Grey lines on"
-            f" the right: one"
-            " model each. The vertical line is the chain's order, from which on the chain's numbers stay. The"
-            f" model's need not: its laws at different m come from no one joint law. {interval_words(data)}"
+            f"{lines_drawn} transformers, each trained on a chain of its own ({settings.label}) at every context of up"
+            f" to {settings.max_context} tokens; its laws are weighted with the chain's contexts. Grey lines on the"
+            " right: one model each. The vertical line is the chain's order, from which on the chain's numbers stay;"
+            f" the model's need not: its laws at different m come from no one joint law. {interval_words(data)}"
         ),
         claims=(f"{STUDY}.trained_gap", f"{STUDY}.trained_entropy"),
     )

@@ -51,7 +51,7 @@ def planted(study: "ProbabilityGap", predicted: bool, rng: np.random.Generator, 
         for one in study.chains
     }
     learner = {one.label: np.stack([drawn(predicted, one) for _ in range(2)], axis=1) for one in study.chains}
-    trained = np.full((n_replicates, 2), predicted)
+    trained = np.full((n_replicates, study.trained.n_models, 2), predicted)
     found = np.full((n_replicates, len(UNPROVED)), predicted)
     raw = {f"samples_{kind}": _sample(study, kind, predicted, rng, n_replicates) for kind in study.sample_kinds}
     samples: dict[str, dict[str, Floats]] = {
