@@ -9,22 +9,21 @@ from testbed.measures.attention_metrics import entropy_slope
 from testbed.runs import Record, Store, finished_records, run
 from testbed.sources import build
 from testbed.studies import load_studies
-from testbed.studies.judge import Exact, calibrate
+from testbed.studies.judge import Exact
 from testbed.studies.length_extrapolation import LengthExtrapolation
-from testbed.studies.length_extrapolation.claims import PREFIX, evidence, parts_of
+from testbed.studies.length_extrapolation.claims import PREFIX, evidence
 from testbed.studies.length_extrapolation.config import NONE
 from testbed.studies.length_extrapolation.controls import tax_figure
 from testbed.studies.length_extrapolation.drawing import interval, near_best
 from testbed.studies.length_extrapolation.head_evidence import slopes
 from testbed.studies.length_extrapolation.head_figures import attention_figure, r_value_figure
 from testbed.studies.length_extrapolation.heads import relevant_keys
-from testbed.studies.length_extrapolation.judgement import notes, verdicts
-from testbed.studies.length_extrapolation.loss_evidence import with_added
+from testbed.studies.length_extrapolation.judgement import notes
 from testbed.studies.length_extrapolation.measure import scored_sequences
 from testbed.studies.length_extrapolation.parts import largest, least
 from testbed.studies.length_extrapolation.reach_figure import reach_figure
 from testbed.studies.length_extrapolation.results import Measured, Row, measured
-from testbed.studies.length_extrapolation.worlds import BASE, FAILURES, planted, truths
+from testbed.studies.length_extrapolation.worlds import BASE, planted
 
 CONFIG = Path(__file__).parents[2] / "configs" / "length_extrapolation.toml"
 
@@ -191,24 +190,6 @@ def test_differences_are_paired(laptop):
     assert one.student.spread < 1e-12
 
 
-def test_every_claim_fails_in_a_world_and_holds_in_another(laptop):
-    """The truth is the claims' numbers without noise."""
-    said = {world: truths(laptop, world) for world in FAILURES}
-    for world, failing in FAILURES.items():
-        for claim in failing:
-            assert said[world][PREFIX + claim] == "fails", (world, claim)
-    for claim, word in said[BASE].items():
-        assert word == ("fails" if claim == PREFIX + "relative" else "holds"), claim
-    assert {claim for failing in FAILURES.values() for claim in failing} == {one[len(PREFIX) :] for one in said[BASE]}
-    assert said["relative_entropy"][PREFIX + "relative"] == "holds"
-
-
-def test_every_claim_has_its_evidence_at_a_larger_scale():
-    study = load("gpu", "ratios=[1, 4]")
-    for world, word in ((BASE, "holds"), ("cosscale_idle", "fails"), ("cosscale_anywhere", "fails")):
-        assert truths(study, world)[PREFIX + "only_rope"] == word
-
-
 def test_the_row_that_decides_is_named():
     part = least([("a", Exact(0.5)), ("b", largest([("c", Exact(0.2)), ("d", Exact(0.3))]))])
     assert part.evidence.estimate == 0.3
@@ -225,102 +206,12 @@ def test_notes_name_the_deciding_row_of_every_claim(laptop):
     assert any("band of m/8: reaches 7 tokens back over 2 layers (4 in one), lag 12" in one for one in said)
 
 
-def test_no_op_parts_what_goes_by_length_from_what_is_read_off_logits(laptop):
-    """The YaRN and Llama temperatures are of the first; head-wise, adaptive and gap-counting ones of the second."""
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    found = parts_of(laptop, data)
-    for claim, kinds in (("no_op", {"length"}), ("no_op_read", {"head", "row"})):
-        rows = " ".join(found[claim].names)
-        for change in laptop.changes:
-            assert (f"nope, {change.name}, n = " in rows) is (change.kind in kinds), (claim, change.name)
-    assert {change.name for change in laptop.changes if change.kind == "row"} == {
-        "adaptive temperature",
-        "gap counting",
-    }
-
-
-def test_tax_is_judged_where_softening_can_cost_too(laptop):
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    names = " ".join(parts_of(laptop, data)["tax"].names)
-    assert "T5_local" in names
-    assert "T7_averaging" in names
-    for key, values in data.everywhere.items():
-        if key[0] == "T5_local":
-            values[:] = data.everywhere["T5_local", Row(key[1].arm), key[2]]
-    assert any("T5_local, nope" in one and "insensitive to softening" in one for one in notes(laptop, data))
-
-
-def test_boundary_needs_a_gain_near_it(laptop):
-    """With arms on one side alone nothing is decided; without a gain near it the claim fails."""
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    assert len(parts_of(laptop, data)["boundary"].rows) == 2
-    for row in [Row(arm, change) for _, (arm, change), ratio in data.heads if arm == "cosscale_16" and ratio == 1]:
-        if ("T2_recall", row, 1) in data.heads:
-            data.heads["T2_recall", row, 1]["logit_std"][:] = 6.0
-    assert "0 near it, 2 away" in str(parts_of(laptop, data)["boundary"])
-    assert truths(laptop, "gain_nowhere")[PREFIX + "boundary"] == "fails"
-
-
-def test_masks_that_do_damage_at_m_say_nothing_on_reach(laptop):
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    names = " ".join(parts_of(laptop, data)["within_reach"].names)
-    assert "band of m/2" in names
-    data.late["T8_lag", Row("rope", "band of m/2"), 1] += 2.0
-    found = parts_of(laptop, data)
-    assert "band of m/2" not in " ".join(found["within_reach"].names)
-    assert "streaming" in " ".join(found["within_reach"].names)
-    assert any("band of m/2, 2.0" in one for one in notes(laptop, data))
-
-
-def test_infoscale_is_added_to_what_beats_no_context_and_by_tokens_behind_masks(laptop):
-    for base in ("band of m", "streaming", "lm infinite"):
-        both = with_added(laptop, base, "infoscale")
-        assert both == f"{base} + infoscale"
-        assert laptop.change(both).methods[-1].count == "window"
-    assert with_added(laptop, "rerope", "infoscale") == "rerope + infoscale"
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    assert "T2_recall, ntk" in parts_of(laptop, data)["added_infoscale"].names
-    data.late["T2_recall", Row("rope", "ntk"), 32] += 1.0
-    assert "T2_recall, ntk" not in parts_of(laptop, data)["added_infoscale"].names
-    assert any(one.startswith("added_infoscale, T2_recall: left out") and "ntk" in one for one in notes(laptop, data))
-
-
-def test_scopes_of_verdicts_name_what_was_used(laptop):
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    data.late["T2_recall", Row("cosscale_16"), 1] += 1.0
-    for heads in (one for (task, _, _), one in data.heads.items() if task == "T2_recall"):
-        heads["entropy"][:] = 0.5
-    data.judge_learnt(laptop.gate)
-    scopes = {one.claim.id[len(PREFIX) :]: one.claim.scope for one in verdicts(laptop, data)}
-    assert "cosscale alone (cosscale_16 could not be judged)" in scopes["best"]
-    assert "T7b_classes (" in scopes["flat"]
-    assert "T2_recall (" not in scopes["flat"], "no head of it has 1 nat"
-    declared = {one.id[len(PREFIX) :]: one.scope for one in laptop.claims()}
-    assert "the better of cosscale, cosscale_16" in declared["best"]
-    assert "T2_recall (" in declared["flat"]
-
-
-def test_recall_is_judged_on_all_heads_in_not_best(laptop):
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    for (task, _, ratio), heads in data.heads.items():
-        if task == "T2_recall":
-            heads["entropy"] *= 0.9 / heads["entropy"].max() if ratio == 1 else 1.0
-    assert not isinstance(parts_of(laptop, data)["not_best"], str)
-
-
 def test_both_edges_of_the_grid_of_rates_are_told(laptop):
     data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    data.rates = {("T5_local", "nope"): 3e-3, ("T5_local", "rope"): 3e-3, ("T2_recall", "rope"): 1.2e-2}
+    data.rates = {("T5_local", "nope"): 1e-3, ("T5_local", "rope"): 1e-3, ("T2_recall", "rope"): 2.4e-2}
     said = notes(laptop, data)
-    assert any("2 of 3 arms take the lower, 0.003, 1 the upper, 0.012" in one for one in said)
-    assert any("rate 0.003, the lower edge of the grid" in one for one in said)
-
-
-def test_judged_heads_have_positions_in_range(laptop):
-    data = planted(laptop, BASE, np.random.default_rng(0), 8)
-    found = parts_of(laptop, data)
-    for claim in ("flat", "relative", "frozen", "focus", "shape", "mass", "mass_loss"):
-        assert all("rope, rerope + " in name for name, _ in found[claim].rows), claim
+    assert any("2 of 3 arms take the lower, 0.001, 1 the upper, 0.024" in one for one in said)
+    assert any("rate 0.001, the lower edge of the grid" in one for one in said)
 
 
 def test_a_star_needs_an_interval(laptop):
@@ -336,19 +227,3 @@ def test_intervals_end_where_the_number_must(laptop):
     mean = data.mean_of(np.array([0.0, 0.9, 0.0, 1.0, 0.8, 0.0, 0.9, 0.0]), np.ones(8, dtype=bool))
     assert interval(mean)[1] < 0.05
     assert interval(mean, 0.2, 0.6)[1:] == (0.2, 0.6)
-
-
-@pytest.mark.parametrize("world", FAILURES)
-def test_planted_worlds_are_recognised(laptop, world):
-    """With little noise (seeded) every verdict is the truth."""
-    data = planted(laptop, world, np.random.default_rng(3), 8, noisiness=0.1)
-    words = {verdict.claim.id: verdict.verdict for verdict in verdicts(laptop, data)}
-    for claim, truth in truths(laptop, world).items():
-        assert words[claim] == (truth or "undecided"), claim
-
-
-@pytest.mark.slow
-def test_the_judge_is_not_wrong_on_planted_worlds(laptop):
-    """No wrong verdict in ten draws of every world (seeded); undecided is none."""
-    confusion = calibrate(laptop.worlds(), n_replicates=8, n_draws=10, seed=1)
-    assert [(row.world, row.claim) for row in confusion.rows if row.wrong] == []

@@ -76,19 +76,6 @@ class Change(Config):
         return (*(one for one in trained if not one.slots & taken), *self.methods)
 
 
-class Tuning(Config):
-    """The learning rate of each arm: least excess at n = m over replicates that only the tuning sees."""
-
-    learning_rates: tuple[float, ...] = Field((3e-3, 6e-3, 1.2e-2), min_length=1, description="grid, rising")
-    n_seeds: int = Field(2, ge=1, description="replicates of each rate")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if list(self.learning_rates) != sorted(set(self.learning_rates)):
-            raise ValueError(f"learning_rates: given {self.learning_rates}, must rise")
-        return self
-
-
 def check_names(
     tasks: tuple[Task, ...], arms: tuple[Arm, ...], changes: tuple[Change, ...], ratios: tuple[int, ...]
 ) -> None:

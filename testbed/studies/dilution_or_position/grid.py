@@ -15,9 +15,6 @@ from testbed.training import DataConfig, TrainingSpec
 if TYPE_CHECKING:
     from testbed.studies.dilution_or_position.study import DilutionOrPosition
 
-TUNING_OFFSET = 1_000_000
-"""Seeds from this number on are seen by the tuning alone."""
-
 
 class Probe(Config):
     """A trained member under these methods, at the four corners of this length."""
@@ -66,21 +63,17 @@ def changes_of(study: "DilutionOrPosition", arm: Arm) -> Iterator[tuple[str, tup
 def tuned_learning_rate(
     study: "DilutionOrPosition", task: Task, arm: Arm, finished: Mapping[str, Record]
 ) -> tuple[float | None, list[Cell]]:
-    """The rate of least mean excess at n = m over the tuning's replicates, None before it is known; and its cells.
-
-    Every arm is tuned alike, on the same grid. A rate at which a replicate diverges is not chosen.
-    """
-    cells, scores = [], {}
-    for rate in study.tuning.learning_rates:
-        mine = [_tuning_cell(study, task, arm, rate, TUNING_OFFSET + i) for i in range(study.tuning.n_seeds)]
-        cells += mine
-        found = [finished[cell.key] for cell in mine if cell.key in finished]
-        if len(found) == len(mine):
-            excess = [float(one.metrics["base"]) if one.status == "done" else np.inf for one in found]  # type: ignore[arg-type]
-            scores[rate] = float(np.mean(excess))
-    if len(scores) < len(study.tuning.learning_rates):
+    """The rate that the tuning chooses, None before it is known; and its cells. Every arm is tuned alike."""
+    grid = [
+        [_tuning_cell(study, task, arm, rate, seed) for seed in study.tuning.seeds]
+        for rate in study.tuning.learning_rates
+    ]
+    cells = [cell for row in grid for cell in row]
+    if any(cell.key not in finished for cell in cells):
         return None, cells
-    return min(scores, key=scores.__getitem__), cells
+    found = [[finished[cell.key] for cell in row] for row in grid]
+    excess = [[float(one.metrics["base"]) if one.status == "done" else np.inf for one in row] for row in found]  # type: ignore[arg-type]
+    return study.tuning.chosen(excess), cells
 
 
 def _tuning_cell(study: "DilutionOrPosition", task: Task, arm: Arm, rate: float, seed: int) -> Cell:

@@ -98,5 +98,5 @@ def planted_effects(study: "DilutionOrPosition", world: str, row: Row) -> tuple[
         a = 0.0
     if row.change != NONE and row.change in scalings_of(study, row.arm):
         a = a if world == "scaling_useless" else a / 10
-        interaction = -b / 2 if world == "scaling_repairs" else interaction  # b itself is out of their reach
+        interaction = -0.9 * b if world == "scaling_repairs" else interaction  # b itself is out of their reach
     return a, b, interaction

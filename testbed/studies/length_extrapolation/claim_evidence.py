@@ -25,6 +25,8 @@ from testbed.studies.length_extrapolation.results import Measured, Row
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
+NO_MASKS = "in fewer than five replicates did an arm with such a mask learn what its mask lets through"
+
 
 def claim_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Parts | str]:
     """Evidence by the claim's short name, or why there is none."""
@@ -36,6 +38,7 @@ def claim_evidence(study: "LengthExtrapolation", data: Measured) -> dict[str, Pa
         "boundary": _boundary(study, data),
         "reach_bound": _bound(study, data),
         "within_reach": _within(study, data),
+        "reach_cost": _cost_of_reach(study, data),
     }
 
 
@@ -154,21 +157,44 @@ def _boundary(study: "LengthExtrapolation", data: Measured) -> Parts | str:
                 away.append((f"{task.name}, {normed}, sigma {share:.2f} of it", gain))
     if near and away:
         return largest([("away from the boundary", largest(away)), ("near the boundary", least(near))])
+    shares = "; ".join(name for name, _ in (*near, *away))
     return (
         "arms with CosScale that learnt must have heads near the frozen boundary and away from it:"
-        f" {len(near)} near it, {len(away)} away"
+        f" {len(near)} near it, {len(away)} away" + (f" ({shares})" if shares else "")
     )
 
 
 def masked_rows(study: "LengthExtrapolation", data: Measured) -> list[tuple[Task, Row, Reach]]:
-    """Rows of the rotary arm behind a mask on a lag copy, with what the mask lets through at the longest length."""
+    """Rows behind a mask on a lag copy, with what the mask lets through at the longest length.
+
+    The mask is one that the arm was trained with (such a row has no change), or one put on the rotary arm.
+    """
     found = []
-    for task in tasks_of(study, data, study.rope_arm, "lag"):
+    for task in (one for one in study.tasks if one.role == "lag"):
         for row in data.rows(task.name, study.largest(task)):
             reach = reach_of(study, task, study.arm(row.arm), row.change, study.largest(task))
-            if row.arm == study.rope_arm and reach is not None:
+            if reach is not None and data.usable(task.name, row.arm) and row.change in (NONE, *_put_on(study, row.arm)):
                 found.append((task, row, reach))
     return found
+
+
+def _put_on(study: "LengthExtrapolation", arm: str) -> list[str]:
+    """All changes of the rotary arm; those of other arms are not looked at."""
+    return [one.name for one in study.changes] if arm == study.rope_arm else []
+
+
+def mask_name(row: Row) -> str:
+    """How a mask is told of: by its change, or by the arm that was trained with it."""
+    return f"{row.arm}, trained with it" if row.change == NONE else row.change
+
+
+def trained_behind(study: "LengthExtrapolation", data: Measured, within: bool) -> list[tuple[Task, Row, Reach]]:
+    """Of these, arms trained with their mask, which holds the token to be copied in one layer, or does not at all."""
+    return [
+        (task, row, reach)
+        for task, row, reach in masked_rows(study, data)
+        if row.change == NONE and (reach.one_step >= task.source.lag if within else reach.loss > study.margin)  # type: ignore[attr-defined]
+    ]
 
 
 def _bound(study: "LengthExtrapolation", data: Measured) -> Parts | str:
@@ -177,7 +203,7 @@ def _bound(study: "LengthExtrapolation", data: Measured) -> Parts | str:
         if reach.loss > study.margin:
             one = data.excess(task.name, study.largest(task), row) - reach.loss
             parts.append((f"{task.name}, {row}, reach {reach.steps}", one))
-    return least(parts) if parts else not_learnt(study.rope_arm, "lag")
+    return least(parts) if parts else NO_MASKS
 
 
 def undamaged(study: "LengthExtrapolation", data: Measured, task: Task, row: Row) -> bool:
@@ -188,10 +214,17 @@ def undamaged(study: "LengthExtrapolation", data: Measured, task: Task, row: Row
 
 def _within(study: "LengthExtrapolation", data: Measured) -> Parts | str:
     parts = Named()
-    for task, row, reach in masked_rows(study, data):
-        holds = reach.one_step >= task.source.lag  # type: ignore[attr-defined]
-        if holds and undamaged(study, data, task, row):
-            kept = data.common(task.name, {row.arm})
-            grown = data.late[task.name, row, study.largest(task)] - data.late[task.name, Row(row.arm), 1]
-            parts.append((f"{task.name}, {row}, reach {reach.steps}", data.mean_of(grown, kept)))
-    return largest(parts) if parts else not_learnt(study.rope_arm, "lag")
+    for task, row, reach in trained_behind(study, data, within=True):
+        kept = data.common(task.name, {row.arm})
+        grown = data.late[task.name, row, study.largest(task)] - data.late[task.name, row, 1]
+        parts.append((f"{task.name}, {row}, reach {reach.steps}", data.mean_of(grown, kept)))
+    return largest(parts) if parts else NO_MASKS
+
+
+def _cost_of_reach(study: "LengthExtrapolation", data: Measured) -> Parts | str:
+    parts = Named()
+    for task, row, reach in trained_behind(study, data, within=False):
+        one = data.excess(task.name, study.largest(task), row) - reach.loss
+        name = f"{task.name}, {row}, reach {reach.steps}"
+        parts += [(name, one), (f"minus {name}", -one)]
+    return largest(parts) if parts else NO_MASKS

@@ -23,15 +23,16 @@ with positions in range are rows of the rotary arm with ReRoPE.
                      2 margin less the largest of these over a near it             <= margin         recall
     tax              min over unclamped s of KL(arm + s, 1) - KL(arm, 1)           >= margin         local, averaging
     reach_bound      min over masks of KL(mask, R) - loss of the exact law given what is reached  >= -margin   lag
-    within_reach     max over masks within the gate at n = m of KL(mask, R) - KL(none, 1)  <= margin  lag
+    within_reach     max over arms trained with a mask that holds the token of KL(arm, R) - KL(arm, 1)  <= margin  lag
+    reach_cost       max over arms trained with one that does not of |KL(arm, R) - the exact loss|      <= margin  lag
 
     flat             max of |slope of H on ln n| under rerope + infoscale          <= flat_slope     classes, recall
     relative         max of |(H_n / ln n) / (H_m / ln m) - 1| under it, broad heads   <= relative    classes, recall
-    frozen           max of |H_n / H_m - 1| under it, heads with sigma > 5.5       <= 0.25           classes, recall
-    focus            min of F_n / F_m under it                                     >= focus          recall
+    frozen           max of |H_n / H_m - 1| under it, heads with sigma > 5.5, a too   <= 0.25        classes, recall
+    focus            min of F_n / F_m under it                                     >= focus          recall, fillers
     shape            max of KL(p_m || p_n among the originals) under it            <= shape_margin   recall
-    mass             min of F_m - F_n under it, 2 mass_margin - (F_m - F_n) under log n, YaRN   >= mass_margin   recall
-    mass_loss        min of KL_n - KL_m under it, 2 margin - (KL_n - KL_m) under log n, YaRN    >= margin        recall
+    mass             min of F_m - F_n under it, 2 mass_margin - (F_m - F_n) under log n, YaRN  >= mass_margin   as above
+    mass_loss        min of KL_n - KL_m under it, 2 margin - (KL_n - KL_m) under log n, YaRN   >= margin        as above
     not_best         min of rho(recall), -rho(classes)                             >= 0              recall, classes
 
 One margin stands for all differences of excesses: less than a percent of what context is worth on every source (.3 to

@@ -131,20 +131,6 @@ class Change(Config):
         return (*(one for one in trained if not one.slots & taken), *added)
 
 
-class Tuning(Config):
-    """The learning rate of each arm on each task: least excess at n = m over replicates that only the tuning sees."""
-
-    learning_rates: tuple[float, ...] = Field((3e-3, 6e-3, 1.2e-2), min_length=1, description="grid, rising")
-    n_seeds: int = Field(2, ge=1, le=10_000, description="replicates of each rate")
-    tie: float = Field(2e-4, ge=0, description="nats within which rates are alike; the smallest of them is taken")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if list(self.learning_rates) != sorted(set(self.learning_rates)) or self.learning_rates[0] <= 0:
-            raise ValueError(f"learning_rates: given {self.learning_rates}, must be positive and rise")
-        return self
-
-
 def check_names(
     tasks: tuple[Task, ...], arms: tuple[Arm, ...], changes: tuple[Change, ...], ratios: tuple[int, ...]
 ) -> None:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
 
 
-TUNING_OFFSET = 1_000_000
-"""Seeds from this number on are seen by the tuning alone."""
-
-
 class MemberProbe(Config):
     """A trained member under these methods, at this length."""
 
@@ -100,11 +96,7 @@ def changes_of(study: "LengthExtrapolation", task: Task, arm: Arm) -> Iterator[t
 def tuned_rate(
     study: "LengthExtrapolation", task: Task, arm: Arm, finished: Mapping[str, Record]
 ) -> tuple[float | None, tuple[Cell, ...]]:
-    """The rate of least mean excess at n = m over the tuning's replicates, None before it is known; and its cells.
-
-    Every arm is tuned alike, on the same grid. Of rates within `tuning.tie` of the least the smallest is taken; one at
-    which a replicate diverges never is, unless one does at all.
-    """
+    """The rate that the tuning chooses, None before it is known; and its cells. Every arm is tuned alike."""
     rates = study.tuning.learning_rates
     if len(rates) == 1:
         return rates[0], ()
@@ -113,20 +105,16 @@ def tuned_rate(
         return None, cells
     found = [finished[cell.key] for cell in cells]
     excess = [float(one.metrics["excess"]) if one.status == "done" else np.inf for one in found]  # type: ignore[arg-type]
-    means = np.array(excess).reshape(len(rates), study.tuning.n_seeds).mean(axis=1)
-    return next(
-        (rate for rate, mean in zip(rates, means, strict=True) if mean <= means.min() + study.tuning.tie)
-    ), cells
+    return study.tuning.chosen(np.array(excess).reshape(len(rates), study.tuning.n_seeds).tolist()), cells
 
 
 @lru_cache(maxsize=512)  # asked for at every round of a run, and a cell keeps its key
 def tuning_cells(study: "LengthExtrapolation", task: Task, arm: Arm) -> tuple[Cell, ...]:
     """Each rate of the grid, and for each the tuning's replicates."""
-    seeds = [TUNING_OFFSET + i for i in range(study.tuning.n_seeds)]
     return tuple(
         _member_cell(study, task, arm, seed, rate, 1, NONE, arm.methods, "tuning")
         for rate in study.tuning.learning_rates
-        for seed in seeds
+        for seed in study.tuning.seeds
     )
 
 

@@ -2,8 +2,9 @@
 
 One number a replicate, the mean over heads picked by what they do at n = m without a change: diffuse (H above 1 nat),
 broad (and sigma below sqrt(2 ln m)), frozen (sigma above 5.5), or the one with the most mass on what is asked for.
-Judged are rotary positions kept in range. Without positions a model may read them off its attention on the begin
-symbol: such rows, with the symbol and with the symbol hidden, are reported beside (`reported`) and decide nothing.
+Judged are rotary positions kept in range; frozen heads, those of the arms with CosScale too. Without positions a model
+may read them off its attention on the begin symbol: such rows, with the symbol and with the symbol hidden, are reported
+beside (`reported`) and decide nothing.
 """
 
 import math
@@ -46,13 +47,13 @@ def numbers_of(study: "LengthExtrapolation", data: Measured, arm: str) -> dict[s
     """{claim: its rows' numbers for an arm, and what to say where there are none}."""
     spread = not_learnt(arm, "classes", "recall")
     found = not_learnt(arm, "recall")
+    normed = [one for one, _ in study.normed_arms if arm == study.rope_arm]
     return {
         "flat": (_flat(study, data, arm), f"{spread}, with diffuse heads"),
         "relative": (_relative(study, data, arm), f"{spread}, with broad heads"),
         "frozen": (
-            _frozen(study, data, arm),
-            f"fewer than five replicates have heads with spread above {FROZEN} on these tasks; attention_theory decides"
-            " it on planted logits",
+            [row for one in (arm, *normed) for row in _frozen(study, data, one)],
+            f"fewer than five replicates have heads with spread above {FROZEN} on these tasks (see attention_theory)",
         ),
         "focus": (_focus(study, data, arm), found),
         "shape": (_shape(study, data, arm), found),
@@ -130,7 +131,6 @@ def _ends(study: "LengthExtrapolation", data: Measured, task: Task, row: Row, na
     return data.heads[task.name, row, 1][name], data.heads[task.name, row, study.largest(task)][name]
 
 
-# ------------------------------------------------------------------------------------------------ evidence
 def _mean(data: Measured, task: Task, arm: str, values: Floats) -> Mean | None:
     """Over the replicates that learnt and have a number; None where they are too few."""
     kept = data.learnt[task.name, arm] & np.isfinite(values)
@@ -210,7 +210,7 @@ def _each(data: Measured, rows: Iterator[tuple[str, Task, Row, Floats]]) -> Name
 
 def _focus(study: "LengthExtrapolation", data: Measured, arm: str) -> Named:
     def shares() -> Iterator[tuple[str, Task, Row, Floats]]:
-        for task, row in _rows(study, data, arm, study.scaling, "recall"):
+        for task, row in _rows(study, data, arm, study.scaling, "recall", "fillers"):
             before, after = masses(study, data, task, row)
             yield "", task, row, after / before
 
@@ -237,10 +237,10 @@ def _falls_and_not(
     """What falls under InfoScale, and two margins less what falls under the other two laws: all at least the margin."""
 
     def rows() -> Iterator[tuple[str, Task, Row, Floats]]:
-        for task, row in _rows(study, data, arm, study.scaling, "recall"):
+        for task, row in _rows(study, data, arm, study.scaling, "recall", "fillers"):
             yield ", lost", task, row, fall(task, row)
         for law in (study.log_law, study.yarn_law):
-            for task, row in _rows(study, data, arm, law, "recall"):
+            for task, row in _rows(study, data, arm, law, "recall", "fillers"):
                 yield ", 2 margins less what is lost", task, row, 2 * margin - fall(task, row)
 
     return _each(data, rows())

@@ -17,6 +17,7 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
     diffuse = f"{in_range}, heads with more than 1 nat of entropy at n = m"
     finder = f"{in_range}, the head that attends most to what is asked for"
     both: tuple[Role, ...] = ("classes", "recall")
+    remembered: tuple[Role, ...] = ("recall", "fillers")
     return (
         Told(
             "flat",
@@ -45,7 +46,7 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
             f"Under InfoScale H stays within {FROZEN_CHANGE:.0%} in heads whose logits spread more than {FROZEN}.",
             "ours (P2)",
             both,
-            f"{in_range}, heads with spread above {FROZEN} at n = m, if there are any",
+            f"{in_range}, with and without CosScale, heads with spread above {FROZEN} at n = m, if there are any",
             "frozen_grows: there too entropy grows",
             Region(upper=FROZEN_CHANGE),
             FROZEN_CHANGE,
@@ -55,7 +56,7 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
             "focus",
             f"InfoScale keeps the attention on what is relevant: at least {study.focus:.0%} of its mass at n = m.",
             "claim C2, its first part: the mass",
-            ("recall",),
+            remembered,
             finder,
             "focus_lost: the mass falls",
             Region(lower=study.focus),
@@ -77,7 +78,7 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
             f"The mass on what is asked for falls under InfoScale; under {study.log_law} and the YaRN temperature it"
             " does not.",
             "ours (P3, for the mass)",
-            ("recall",),
+            remembered,
             finder,
             "mass_lost: it falls under all of them",
             Region(lower=study.mass_margin),
@@ -88,7 +89,7 @@ def head_statements(study: "LengthExtrapolation") -> tuple[Told, ...]:
             "mass_loss",
             f"The KL rises with n under InfoScale; under {study.log_law} and the YaRN temperature it does not.",
             "ours (P3, for the KL)",
-            ("recall",),
+            remembered,
             in_range,
             "loss_grows: it rises under all of them",
             Region(lower=study.margin),

@@ -158,6 +158,6 @@ def _claims_of(task: Task) -> tuple[str, ...]:
             *("only_rope", "boundary", "mass_loss"),
         ),
         "argmax": ("gain_drawn", "gain_hidden"),
-        "lag": ("reach_bound", "within_reach"),
+        "lag": ("reach_bound", "within_reach", "reach_cost"),
     }
     return tuple(f"length_extrapolation.{name}" for name in by_role.get(task.role, ()))

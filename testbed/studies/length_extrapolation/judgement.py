@@ -9,7 +9,7 @@ import numpy as np
 
 from testbed.runs import Record
 from testbed.studies.judge import Evidence, Verdict, judge
-from testbed.studies.length_extrapolation.claim_evidence import masked_rows
+from testbed.studies.length_extrapolation.claim_evidence import mask_name, masked_rows
 from testbed.studies.length_extrapolation.claims import NOTHING, PREFIX, claims_used, parts_of
 from testbed.studies.length_extrapolation.config import NONE
 from testbed.studies.length_extrapolation.drawing import interval
@@ -162,10 +162,11 @@ def _arms(study: "LengthExtrapolation", data: Measured) -> list[str]:
         for arm in (one.name for one in study.arms_of(task)):
             learnt, rate = data.learnt[task.name, arm], data.rates.get((task.name, arm), grid[0])
             excess = np.nanmedian(data.late[task.name, Row(arm), 1])
-            edge = _edge(grid, rate)
+            edge, lost = _edge(grid, rate), data.lost.get((task.name, arm), 0.0)
+            mask = f", {lost:.3f} of it for what its mask hides" if lost > 0 else ""
             parts.append(
-                f"{arm} {int(learnt.sum())} of {len(learnt)} replicates learnt (median excess at m {excess:.4f} nats,"
-                f" rate {rate:g}{edge})" + ("" if data.usable(task.name, arm) else ", not judged")
+                f"{arm} {int(learnt.sum())} of {len(learnt)} replicates learnt (median excess at m {excess:.4f} nats"
+                f"{mask}, rate {rate:g}{edge})" + ("" if data.usable(task.name, arm) else ", not judged")
             )
         if parts:
             floor = float(data.no_context[task.name, 1].mean())
@@ -220,7 +221,7 @@ def _beside(study: "LengthExtrapolation", data: Measured) -> list[str]:
 
 def _reaches(study: "LengthExtrapolation", data: Measured) -> list[str]:
     return [
-        f"{task.name}, {row.change}: reaches {reach.steps} tokens back over {study.depth_of(task)} layers"
+        f"{task.name}, {mask_name(row)}: reaches {reach.steps} tokens back over {study.depth_of(task)} layers"
         f" ({reach.one_step} in one), lag {task.source.lag}; the exact law loses {reach.loss:.3f} nats of it, the model"  # type: ignore[attr-defined]
         f" {_number(data.excess(task.name, study.largest(task), row), 0.0)}."
         for task, row, reach in masked_rows(study, data)

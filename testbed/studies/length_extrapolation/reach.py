@@ -45,10 +45,10 @@ class Reach:
 
 
 def reach_of(study: "LengthExtrapolation", task: Task, arm: Arm, change: str, ratio: int) -> Reach | None:
-    """Of a change that masks, on a lag copy; None for one that does not, and on other sources."""
-    if change == NONE or not isinstance(task.source, NoisyCopySource):
+    """Of an arm or a change that masks, on a lag copy; None for one that does not, and on other sources."""
+    if not isinstance(task.source, NoisyCopySource):
         return None
-    methods = study.change(change).on(arm.methods, task.train_length)
+    methods = arm.methods if change == NONE else study.change(change).on(arm.methods, task.train_length)
     config = study.model_for(task).replace(methods=methods)
     return _reach(task.source, config, task.train_length, ratio * task.train_length)
 
@@ -65,6 +65,12 @@ def _reach(source: NoisyCopySource, config: ModelConfig, train_length: int, leng
     one_step = min(contiguous(row, place) for row, place in zip(one, places, strict=True))
     losses = [_loss(source, lags_back(row, place, source.lag)) for row, place in zip(over_layers, places, strict=True)]
     return Reach(steps, one_step, float(np.mean(losses)))
+
+
+def lost_by(study: "LengthExtrapolation", task: Task, arm: Arm, ratio: int) -> float:
+    """What the exact law behind the masks that an arm is trained with loses, nats; 0 without masks."""
+    reach = reach_of(study, task, arm, NONE, ratio)
+    return 0.0 if reach is None else reach.loss
 
 
 def visible_keys(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from testbed.studies.length_extrapolation.claim_evidence import masked_rows
+from testbed.studies.length_extrapolation.config import NONE
 from testbed.studies.length_extrapolation.drawing import FLOOR, interval, learnt_text, looks
 from testbed.studies.length_extrapolation.results import Measured
 from testbed.studies.study import StudyFigure
@@ -45,11 +46,13 @@ def reach_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure | 
             markersize=7,
             label="exact law given what is reached" if first else None,
         )
-        said = "beyond" if reach.steps < lag else "within" if reach.one_step >= lag else "by layers alone, not judged"
-        names.append(f"{row.change}: {reach.one_step} in one layer, {reach.steps} in all; {said}")
+        said = "beyond" if reach.steps < lag else "within" if reach.one_step >= lag else "by layers alone"
+        name = f"{row.arm}, trained" if row.change == NONE else row.change
+        names.append(f"{name}: {reach.one_step} in one layer, {reach.steps} in all; {said}")
         rows.append(
             {
                 "task": task.name,
+                "arm": row.arm,
                 "change": row.change,
                 "lag": lag,
                 "reach_of_one_layer": reach.one_step,
@@ -59,7 +62,7 @@ def reach_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure | 
                 "excess": mean,
                 "lower": low,
                 "upper": high,
-                "judged": said,
+                "source_is": said,
             }
         )
     axis.set_xscale("log")
@@ -77,9 +80,9 @@ def reach_figure(study: "LengthExtrapolation", data: Measured) -> StudyFigure | 
             f"A token is copied from {lags} tokens back. Each mask: how many tokens back one layer reaches, and all"
             " layers together; the model's mean exact KL at the longest length with 95 % intervals over"
             f" {learnt_text(data, *{task.name for task, _, _ in found})} (filled), and the least that any model loses"
-            f" which is given what is reached alone (open). Values below {FLOOR:g} are drawn at it. Masks are put on"
-            " models trained without them, so that what lies above the bound is damage of any kind; a mask is asked to"
-            " cost nothing only where one layer reaches the token and the excess at n = m is within the gate."
+            f" which is given what is reached alone (open). Values below {FLOOR:g} are drawn at it. Arms that were"
+            " trained with their masks are asked to cost what the exact law loses; the other masks are put on models"
+            " trained without them, where what lies above the bound is damage of any kind."
         ),
-        claims=tuple(f"length_extrapolation.{name}" for name in ("reach_bound", "within_reach")),
+        claims=tuple(f"length_extrapolation.{name}" for name in ("reach_bound", "within_reach", "reach_cost")),
     )

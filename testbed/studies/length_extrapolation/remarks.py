@@ -74,7 +74,7 @@ def _taxed(study: "LengthExtrapolation", data: Measured) -> list[str]:
 def _masks(study: "LengthExtrapolation", data: Measured) -> list[str]:
     said = []
     for task, row, _ in masked_rows(study, data):
-        if not undamaged(study, data, task, row):
+        if row.change != NONE and not undamaged(study, data, task, row):
             excess = _number(data.excess(task.name, 1, row))
             said.append(f"{row.change}, {excess} nats at n = m already")
     if not said:
@@ -82,35 +82,40 @@ def _masks(study: "LengthExtrapolation", data: Measured) -> list[str]:
     return [
         "Masks that damage a model trained without them, whatever they reach: "
         + "; ".join(said)
-        + ". What reach alone costs would be decided by models trained with their masks."
+        + ". What reach alone costs is told by models trained with their masks: within_reach and reach_cost."
     ]
 
 
 def _frozen(study: "LengthExtrapolation", data: Measured) -> list[str]:
     asked = {task.name for task in study.tasks if task.role in ("classes", "recall")}
+    arms = (study.rope_arm, *(normed for normed, _ in study.normed_arms))
     spreads = [
         float(np.nanmax(one["logit_std"][data.learnt[task, row.arm]]))
         for (task, row, ratio), one in data.heads.items()
-        if task in asked and row == Row(study.rope_arm) and ratio == 1 and data.learnt[task, row.arm].any()
+        if task in asked and row in {Row(arm) for arm in arms} and ratio == 1 and data.learnt[task, row.arm].any()
     ]
     if not spreads:
         return []
     return [
-        f"frozen: the largest spread of logits of any head of the arm {study.rope_arm} at n = m, in any replicate that"
-        f" learnt, is {max(spreads):.2f} on these tasks; the claim is on heads above {FROZEN:g}, and is decided in"
-        " attention_theory."
+        f"frozen: the largest spread of logits of any head of the arms {', '.join(arms)} at n = m, in any replicate"
+        f" that learnt, is {max(spreads):.2f} on these tasks; the claim is on heads above {FROZEN:g}. On planted logits"
+        " attention_theory decides it."
     ]
 
 
 def _begin(study: "LengthExtrapolation", data: Measured) -> list[str]:
-    """Without positions, with and without the begin symbol: two studies differ, and both numbers are told."""
+    """Without positions, with and without the begin symbol; `dilution_or_position` has a claim on it."""
     arms = (study.nope_arm, study.hidden_arm)
-    return [
-        f"Begin symbol, {task.name} at {study.largest(task)} m: excess {_number(mine)} nats with it ({arms[0]}) and"
-        f" {_number(other)} with it hidden ({arms[1]}), each over its own replicates that learnt. dilution_or_position"
-        " finds that dilution costs .114 nats with it and .032 with it hidden (m = 16, at 16 m): that hiding the symbol"
-        " helps is not borne out here, and the mechanism, positions read off the symbol, is not settled by either."
-        for task in study.tasks
-        if task.role == "recall" and all(data.usable(task.name, arm) for arm in arms)
-        for mine, other in [[data.excess(task.name, study.largest(task), Row(arm, NONE)) for arm in arms]]
-    ]
+    said = []
+    for task in (one for one in study.tasks if one.role == "recall"):
+        if all(data.usable(task.name, arm) for arm in arms):
+            numbers = [_number(data.excess(task.name, study.largest(task), Row(arm))) for arm in arms]
+            rates = [f"{data.rates[task.name, arm]:g}" if (task.name, arm) in data.rates else "none" for arm in arms]
+            said.append(
+                f"Begin symbol, {task.name} at {study.largest(task)} m: excess {numbers[0]} nats with it ({arms[0]},"
+                f" rate {rates[0]}) and {numbers[1]} with it hidden ({arms[1]}, rate {rates[1]}), each over its own"
+                " replicates that learnt. dilution_or_position asks the same on a longer recall source, with rates"
+                " chosen by the same rule on the same grid (its claim `begin`); whether positions are read off the"
+                " symbol is settled by neither."
+            )
+    return said

@@ -12,6 +12,7 @@ from testbed.studies.judge import Mean, Replicates
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES
 from testbed.studies.length_extrapolation.config import NONE
 from testbed.studies.length_extrapolation.grid import MemberProbe, member_cells, tuned_rate
+from testbed.studies.length_extrapolation.reach import lost_by
 
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
@@ -36,11 +37,13 @@ class Measured:
     late        {(task, row, ratio): (n_seeds,)}    over the second half of a sequence
     everywhere  likewise, over all of it
     no_context  {(task, ratio): (n_seeds,)}         KL of the best law without context, over the second half
-    learnt      {(task, arm): (n_seeds,) bool}      excess at n = m, unchanged, below `gate` times no_context
+    learnt      {(task, arm): (n_seeds,) bool}      excess at n = m, unchanged, less `lost`, below gate times no_context
     heads       {(task, row, ratio): {measure: (n_seeds, depth, heads)}}, where heads were looked at: `heads.MEASURES`
     rates       {(task, arm): peak learning rate}    as tuned
     apart       {(task, arm): (n_seeds,)}            no_context at n = m of arms scored on hidden tokens: another law,
                                                      so that they are compared with no other arm
+    lost        {(task, arm): nats}                  what the exact law loses behind the masks that an arm is trained
+                                                     with, where there are any: none of it is for lack of training
     """
 
     seeds: tuple[int, ...]
@@ -51,6 +54,7 @@ class Measured:
     heads: dict[tuple[str, Row, int], dict[str, Floats]] = field(default_factory=dict)
     rates: dict[tuple[str, str], float] = field(default_factory=dict)
     apart: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    lost: dict[tuple[str, str], float] = field(default_factory=dict)
     designs: dict[tuple[int, ...], Replicates] = field(default_factory=dict)
 
     def judge_learnt(self, gate: float) -> None:
@@ -60,7 +64,7 @@ class Measured:
                 with np.errstate(invalid="ignore"):
                     floor = self.apart.get((task, row.arm), self.no_context.get((task, 1)))
                     assert floor is not None
-                    self.learnt[task, row.arm] = values < gate * floor
+                    self.learnt[task, row.arm] = values - self.lost.get((task, row.arm), 0.0) < gate * floor
 
     def usable(self, task: str, arm: str) -> bool:
         """Enough replicates of the arm learnt the task for a verdict to rest on it."""
@@ -136,6 +140,7 @@ def measured(study: "LengthExtrapolation", records: Sequence[Record]) -> Measure
             if rate is None:
                 return None
             found.rates[task.name, arm.name] = rate
+            found.lost[task.name, arm.name] = lost_by(study, task, arm, 1)
             mine: dict[tuple[Row, int], list[Record]] = {}
             for cell in member_cells(study, task, arm, rate):
                 if cell.key not in finished:

@@ -210,21 +210,31 @@ def _windows(study: "LengthExtrapolation") -> tuple[Told, ...]:
             "ours (for P8): a lower bound whatever the model, so that a failure would be a leak; it does not say that"
             " reach is what costs, as any damage done by a mask is above it",
             ("lag",),
-            f"rotary positions, masks that lose more than the margin in the exact law, put on models trained without"
-            f" them; {_lags(study)}",
+            f"rotary positions, masks that lose more than the margin in the exact law, trained with or put on"
+            f" afterwards; {_lags(study)}",
             "leak: a mask costs less than the bound",
             Region(lower=-margin),
             margin,
         ),
         Told(
             "within_reach",
-            "A mask whose reach in one layer holds the token to be copied, and which does no damage at n = m, costs"
-            " nothing at the longest length.",
-            "ours (P8); models trained with their masks are what would decide it, and are left to larger scales",
+            "A model trained with a mask whose reach in one layer holds the token to be copied loses nothing at the"
+            " longest length.",
+            "ours (P8); masks put on models trained without them do damage of another kind, and are told beside",
             ("lag",),
-            f"rotary positions, masks whose excess at n = m is within the gate, put on models trained without them;"
-            f" {_lags(study)}",
-            "blocked: such a mask costs something",
+            f"rotary positions, models trained with their masks; {_lags(study)}",
+            "blocked: such a model loses something",
+            Region(upper=margin),
+            margin,
+        ),
+        Told(
+            "reach_cost",
+            "What a mask costs a model trained with it at the longest length is what the exact law loses that is given"
+            " the reached tokens: no more, no less.",
+            "ours (P8: windows fail where the source is out of their reach, and by how much)",
+            ("lag",),
+            f"rotary positions, models trained with masks that do not reach the token; {_lags(study)}",
+            "wasteful: such a model loses more",
             Region(upper=margin),
             margin,
         ),

@@ -22,7 +22,7 @@ from testbed.studies.length_extrapolation.claims import NOTHING, PREFIX, claims,
 from testbed.studies.length_extrapolation.config import MULTIPLIERS, NONE, READ, ROTARY, Arm, Change, Task
 from testbed.studies.length_extrapolation.grid import changes_of
 from testbed.studies.length_extrapolation.oracle import SEED, excess_of, logit_std, power_of
-from testbed.studies.length_extrapolation.reach import reach_of
+from testbed.studies.length_extrapolation.reach import lost_by, reach_of
 from testbed.studies.length_extrapolation.results import Floats, Measured, Row
 from testbed.studies.length_extrapolation.world_heads import near_boundary, planted_heads, strength
 
@@ -56,6 +56,7 @@ FAILURES: Mapping[str, tuple[str, ...]] = {
     "gain_nowhere": ("boundary",),
     "leak": ("reach_bound",),
     "blocked": ("within_reach",),
+    "wasteful": ("reach_cost",),
     "relative_entropy": ("flat",),
     "frozen_grows": ("frozen",),
     "focus_lost": ("focus",),
@@ -112,11 +113,14 @@ def planted(
             data.no_context[task.name, ratio] = np.full(n, NO_CONTEXT)
         for arm in study.arms_of(task):
             member = noise(0.2)
+            data.lost[task.name, arm.name] = lost_by(study, task, arm, 1)
             for change, _ in changes_of(study, task, arm):
                 row = Row(arm.name, change)
                 for ratio in study.ratios_of(task):
                     key = task.name, row, ratio
                     data.late[key] = member * (START + added(study, world, task, arm, change, ratio) * noise(0.05))
+                    if change == NONE and reach_of(study, task, arm, NONE, ratio) is not None:
+                        data.late[key] = trained_with_mask(study, world, task, arm, ratio) + START / 10 * member
                     here = tax(study, world, task, change) if ratio == 1 else 0.0
                     data.everywhere[key] = member * (START + here * noise(0.05))
                     if study.looks_at_heads(change):
@@ -200,12 +204,16 @@ def _normed(study: "LengthExtrapolation", world: str, arm: Arm, change: Change |
 
 
 def _behind_masks(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, change: str, ratio: int) -> float:
-    """A mask costs half more than the exact law behind it loses; in one world too little, in one without a loss."""
+    """A mask put on costs half more than the exact law behind it loses; in one world too little."""
     reach = reach_of(study, task, arm, change, ratio)
-    if reach is None:
-        return HALF_WAY
-    cost = (0.5 if world == "leak" else 1.5) * reach.loss
-    return cost + (5 * study.margin if world == "blocked" and cost == 0 else 0.0)
+    return HALF_WAY if reach is None else (0.5 if world == "leak" else 1.5) * reach.loss
+
+
+def trained_with_mask(study: "LengthExtrapolation", world: str, task: Task, arm: Arm, ratio: int) -> float:
+    """The excess of an arm trained behind a mask: what the exact law loses there; in two worlds more with length."""
+    loss = lost_by(study, task, arm, ratio)
+    more = 5 * study.margin if ratio > 1 and world == ("wasteful" if loss > 0 else "blocked") else 0.0
+    return more + (0.5 if world == "leak" else 1.0) * loss
 
 
 def _of_classes(study: "LengthExtrapolation", world: str, task: Task, change: Change | None, ratio: int) -> float:
