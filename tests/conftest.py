@@ -1,4 +1,7 @@
-"""Shared by all tests: `--all` runs the slow ones too; torch on one thread; hypothesis without deadlines."""
+"""Shared by all tests: `--all` runs the slow ones too; torch on one thread; no deadlines; no figure left open."""
+
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,3 +27,12 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open() -> Iterator[None]:
+    """Tests draw whole studies; what they leave open pyplot would keep, and warn of beyond twenty."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

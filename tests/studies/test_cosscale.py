@@ -55,9 +55,9 @@ def test_the_far_source_stands_beyond_all_blocks_of_windows(scale):
 
 def test_verdicts_come_from_seeds_that_development_did_not_see():
     (laptop,) = load_studies(CONFIG, "laptop")
-    assert min(laptop.seeds) >= 450  # earlier runs judged with 100 to 107, 200 to 211 and 400 to 411
+    assert min(laptop.seeds) >= 470  # earlier runs judged with 100 to 107, 200 to 211, 400 to 411 and 450 to 461
     assert laptop.n_replicates == 12
-    assert laptop.tuning.n_seeds >= 3
+    assert laptop.tuning.n_seeds >= 2
 
 
 def test_arms_of_each_task(smoke):
@@ -67,17 +67,24 @@ def test_arms_of_each_task(smoke):
         *("cosscale-16", "cosscale-32", "cosscale-128"),
         "key-norm",
         *("window-2", "window-4"),
-        *("gau-plain", "gau-cosscale-16", "gau-cosscale-128", "gau-window-4"),
+        *("gau-plain", "gau-cosscale-16", "gau-cosscale-128", "gau-ones-cosscale-128"),
     ]
     assert [one.type_name for one in local["cosscale-32"].methods] == ["rope", "cosscale"]
     assert [one.type_name for one in local["window-4"].methods] == ["rope", "banded"]
-    assert [arm.name for arm in arms_of(smoke, "far") if arm.reach] == ["window-4", "gau-window-4"]
-    content = [arm.name for arm in arms_of(smoke, "content")]
-    assert content == ["plain", "cosscale-16", "nope", "nope-cosscale-16", "alibi", "alibi-cosscale-16"]
+    assert [arm.name for arm in arms_of(smoke, "far") if arm.reach] == ["window-4"]
+    assert [arm.name for arm in arms_of(smoke, "content")] == ["nope"]
+    assert [arm.name for arm in arms_of(smoke, "recall")] == [
+        "plain",
+        "cosscale-16",
+        "nope",
+        "nope-cosscale-16",
+        "alibi",
+        "alibi-cosscale-16",
+    ]
 
 
 def test_positions_stay_in_range_where_infoscale_is_tried_alone(smoke):
-    found = {arm.name: in_range(arm) for role in ("local", "content") for arm in arms_of(smoke, role)}
+    found = {arm.name: in_range(arm) for role in ("local", "recall") for arm in arms_of(smoke, role)}
     assert {name for name, methods in found.items() if methods} == {"plain", "nope"}
     assert [one.type_name for one in found["plain"]] == ["rerope"]
 
@@ -138,7 +145,7 @@ def test_what_is_kept_of_a_member(smoke, finished):
     data = gather(smoke, finished)
     assert data is not None
     for (task, arm), records in data.records.items():
-        if task == "content":
+        if task in ("recall", "content"):
             assert "by_distance" not in records[0].arrays
             continue
         for one in records:
@@ -159,8 +166,7 @@ def test_what_is_kept_of_a_member(smoke, finished):
             assert data.at(task, arm, "eta")[0] == mode(edges, first["cosine_mass"][0, 1])
             middles = (edges[1:] + edges[:-1]) / 2
             assert first["cosine_mean"][0, 1, 0] == pytest.approx(first["cosine_mass"][0, 1] @ middles, abs=0.0051)
-    for family in smoke.families:
-        assert data.at("local", family.window(), "row_kl") == pytest.approx(0.0, abs=1e-6)
+    assert data.at("local", window(smoke.reach), "row_kl") == pytest.approx(0.0, abs=1e-6)
     assert set(data.values) >= {("local", "plain", "untrained-32"), ("far", "plain", "tilted-32")}
     assert set(data.values) >= {("content", "nope", "ranged"), ("far", "plain", "ranged_infoscale")}
 
@@ -198,7 +204,7 @@ def test_a_windowed_arm_below_its_floor_voids_the_study(smoke, finished):
     ]
     judgement = smoke.judge(spoilt)
     assert [check.name for check in judgement.checks if not check.passed] == [
-        "on the far source the windowed arms stay at the floor of their window, or above"
+        "windowed arms stay at the floor of their window, or above"
     ]
     assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
 
@@ -223,11 +229,15 @@ def test_a_diverged_member_is_left_out_and_the_others_are_judged(smoke, finished
 
 
 def test_configs_that_make_no_sense_are_refused(smoke):
-    local, far, content = smoke.tasks
+    local, far, *others = smoke.tasks
 
     def with_far(**changes) -> tuple:
-        return (local, far.replace(source=far.source.replace(**changes)), content)
+        return (local, far.replace(source=far.source.replace(**changes)), *others)
 
+    with pytest.raises(ConfigError, match="a local task is a mixture_transition of few lags"):
+        local.replace(source=local.source.replace(vocab_size=64))
+    with pytest.raises(ConfigError, match="needs key_scales = normal"):
+        smoke.replace(gau=smoke.gau.replace(key_scales="ones"))
     with pytest.raises(ConfigError, match="within reach of 1 blocks of 4 keys"):
         smoke.replace(tasks=with_far(min_distance=2, max_distance=2))
     with pytest.raises(ConfigError, match="needs a uniform kernel"):
@@ -235,7 +245,7 @@ def test_configs_that_make_no_sense_are_refused(smoke):
     with pytest.raises(ConfigError, match="one distance"):
         far.replace(source=far.source.replace(min_distance=3, max_distance=4))
     with pytest.raises(ConfigError, match="need one of each role"):
-        smoke.replace(tasks=(local, local, content))
+        smoke.replace(tasks=(local, local, *others))
     with pytest.raises(ConfigError, match=r"must hold bounds\.main_alpha = 32"):
         smoke.replace(alphas=(16, 64), position_alphas=(16,))
     with pytest.raises(ConfigError, match="must rise"):

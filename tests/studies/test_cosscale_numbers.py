@@ -1,20 +1,23 @@
 """The numbers of the study `cosscale`: floors, modes, windows, intervals, what the gate leaves, planted worlds."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.runs import Record
+from testbed.sources.power_law.mixture_transition import MixtureTransitionSource
 from testbed.sources.recall.far_source import FarSource
 from testbed.studies import load_studies
 from testbed.studies.cosscale import CosScaleStudy
 from testbed.studies.cosscale.drawing import interval
 from testbed.studies.cosscale.evidence import evidence, far_reference, matched_reach, rises
-from testbed.studies.cosscale.judgement import partial, verdicts
-from testbed.studies.cosscale.measure import scored, windowed_floor
+from testbed.studies.cosscale.floors import lag_floors, windowed_floor
+from testbed.studies.cosscale.judgement import _two_sided, partial, verdicts
+from testbed.studies.cosscale.measure import scored
 from testbed.studies.cosscale.results import BINS, TOP, _divergences, aligned_within, mode, near
 from testbed.studies.cosscale.stated import CLAIMED, WINDOWED
 from testbed.studies.cosscale.worlds import FAILS, planted
@@ -65,6 +68,46 @@ def test_the_floor_of_a_window_is_that_of_the_exact_posterior():
     assert windowed_floor(source, np.where(tokens == n + 1, n, tokens), judged) == 0.0
 
 
+@given(
+    st.integers(1, 3),
+    st.lists(st.integers(0, 8), min_size=1, max_size=3).filter(any),
+    st.floats(0.05, 1.0),
+    st.integers(2, 7),
+)
+@settings(max_examples=25)
+def test_the_floors_of_lags_are_those_of_all_sequences(size, law, fresh, length):
+    """Brute force: the probability of every sequence, summed over what stands before the window."""
+    source = MixtureTransitionSource(vocab_size=size, fresh=fresh, lag_law=np.array(law) / sum(law), n_lags=len(law))
+    every = np.array(list(product(range(size), repeat=length)), dtype=np.int64)
+    joint = np.exp(source.log_probs(every).sum(axis=1)).reshape((size,) * length)
+    losses = np.zeros(len(law) + 1)
+    for t in range(length // 2, length):
+        upto = joint.sum(axis=tuple(range(t + 1, length)))
+        for width in range(len(law) + 1):
+            block = upto.sum(axis=tuple(range(t - min(width, t))))
+            given_window = block / np.maximum(block.sum(axis=-1, keepdims=True), 1e-300)
+            losses[width] -= np.sum(block * np.log(np.maximum(given_window, 1e-300))) / (length - length // 2)
+    assert lag_floors(source, length) == pytest.approx(losses - losses[-1], abs=1e-9)
+
+
+def test_floors_of_long_sequences_are_those_of_the_stationary_process():
+    source = MixtureTransitionSource(vocab_size=3, fresh=0.2, lag_law=np.array([0.2, 0.3, 0.5]), n_lags=3)
+    h = source.conditional_entropies(3).value
+    assert lag_floors(source, 400) == pytest.approx(h - h[-1], abs=1e-9)
+    with pytest.raises(ValueError, match="above"):
+        lag_floors(source.replace(vocab_size=64), 24)
+
+
+def test_a_window_is_asked_for_its_own_floor_alone(smoke):
+    """It learnt where it stands at the best law that it could know; the same excess without a window has not."""
+    data = planted(smoke, CLAIMED, np.random.default_rng(0), 8)
+    floor = data.values["local", "window-2", "own_floor"]
+    assert floor.min() > 0.1
+    assert data.learnt(("local", "window-2")).tolist() == [True] * 7 + [False]
+    data.values["local", "plain", "excess"] = data.values["local", "window-2", "excess"]
+    assert not data.learnt(("local", "plain")).any()
+
+
 def test_places_that_are_scored_lie_in_the_second_half(smoke):
     seen = scored(smoke.task("far").source, 32, 8, 0)
     columns = np.nonzero(seen.judged)[1]
@@ -85,10 +128,31 @@ def test_windows_are_matched_by_what_is_measured_and_only_where_learnt(smoke):
     for arm, width in (("window-2", 0.4), ("window-4", 2.9), ("cosscale-32", 1.5)):
         data.values["local", arm, "mass_width"] = np.full(8, width)
     assert matched_reach(data, "cosscale-32", smoke.standard, "mass_width") == 2
-    data.values["local", "window-2", "excess"] = np.ones(8)
+    data.values["local", "window-2", "excess"] = np.full(8, 1.5)
+    assert matched_reach(data, "cosscale-32", smoke.standard, "mass_width") == 4
+    data.values["local", "cosscale-32", "excess"] = np.full(8, 0.6)  # a third of 2 nats is asked for, not a twentieth
     assert matched_reach(data, "cosscale-32", smoke.standard, "mass_width") == 4
     data.values["local", "cosscale-32", "excess"] = np.ones(8)
     assert matched_reach(data, "cosscale-32", smoke.standard, "mass_width") is None
+
+
+def test_the_paired_check_bounds_rare_tokens_that_student_does_not():
+    """24 of 512 places at which a model is sure of the wrong one of two tokens of 0.95 and 0.05: the bound holds the
+    rate of p <= 0.05 in 4,000 draws below 0.05, also of those in which no rare token came."""
+    rng = np.random.default_rng(0)
+    common, kl = np.log(0.95 / 0.05), 0.9 * np.log(0.95 / 0.05)
+    off = np.array([common - kl, -common - kl])
+    error = np.sqrt(24 * (0.95 * off[0] ** 2 + 0.05 * off[1] ** 2)) / 512
+    rare = rng.binomial(24, 0.05, size=4000)
+    paired = ((24 - rare) * off[0] + rare * off[1]) / 512
+
+    def bound(d: float) -> float:
+        metrics = {"paired": d, "paired_error": error, "paired_range": np.abs(off).max() / 512}
+        return _two_sided(Record("k", "s", {"probe": {}}, "done", metrics), "")
+
+    assert np.mean([bound(d) <= 0.05 for d in paired]) < 0.05
+    assert bound(24 * off[0] / 512) > 0.1
+    assert bound(0.2) < 1e-9
 
 
 def test_divergences_of_rows():
@@ -205,16 +269,19 @@ def test_what_fails_the_far_source_stays_within_the_possible(smoke):
     assert number.p_above(0.0) == 1.0
 
 
-def test_where_rope_gains_nothing_no_positions_are_compared(smoke):
-    """RoPE gains 0.1 and the others nothing: it holds; with all gains below the margin it is not known, hence open."""
+def test_both_halves_of_what_gains_with_rope_alone(smoke):
+    """RoPE gains 0.1 and the others nothing: both hold; each is refuted by its own positions."""
     data = planted(smoke, CLAIMED, np.random.default_rng(0), 8)
-    said = {one.claim.id: one.verdict for one in verdicts(smoke, data)}
-    assert said["cosscale.c9_rope_only"] == "holds"
-    data.values["content", "cosscale-16", "excess_long"] = data.values["content", "plain", "excess_long"] - 0.01
-    assert evidence(smoke, data)["cosscale.c9_rope_only"] is None
-    one = next(one for one in verdicts(smoke, data) if one.claim.id == "cosscale.c9_rope_only")
-    assert one.verdict == "undecided"
-    assert "nothing is gained" in one.reason
+
+    def said() -> list[str]:
+        words = {one.claim.id: one.verdict for one in verdicts(smoke, data)}
+        return [words["cosscale.c9_with_rope"], words["cosscale.c9_without"]]
+
+    assert said() == ["holds", "holds"]
+    data.values["recall", "cosscale-16", "excess_long"] = data.values["recall", "plain", "excess_long"] - 0.01
+    assert said() == ["fails", "holds"]
+    data.values["recall", "nope-cosscale-16", "excess_long"] = data.values["recall", "nope", "excess_long"] - 0.1
+    assert said() == ["fails", "fails"]
 
 
 @pytest.mark.parametrize(("harm", "word"), [(0.006, "holds"), (0.05, "fails")])

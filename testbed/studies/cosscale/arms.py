@@ -1,10 +1,11 @@
 """The arms: what is trained on which task, by name.
 
-plain, cosscale-8, ...      rotary positions, softmax(q k / sqrt d) or softmax(alpha cos); some on the content task
+plain, cosscale-8, ...      rotary positions, softmax(q k / sqrt d) or softmax(alpha cos); some on the recall task
 key-norm                    rotary positions, softmax(q k / |k|) (KeyNorm): local, far
 window-5, ...               plain, each query seeing so many keys (B7)
-gau-plain, ...              the same in gated attention units, the paper's own block: local, far
-nope, nope-cosscale-8, ...  positions other than RoPE, with and without CosScale: content
+gau-plain, ...              the same in gated attention units, the paper's block, from scales w_q and w_k that differ
+gau-ones-cosscale-128       its main scale from w_q = w_k = 1, as the released code starts: local, far
+nope, nope-cosscale-8, ...  positions other than RoPE, with and without CosScale: recall; nope alone: content
 """
 
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ class Arm:
     alpha: float | None = None
     reach: int | None = None
     block: Literal["standard", "gau"] = "standard"
+    key_scales: Literal["ones", "normal"] | None = None  # None: as the study's block has them
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Family:
 
     alphas    scales, rising
     main      the scale that C4 calls much larger
-    reaches   windows on the local task, rising
+    reaches   windows on the local task, rising; none in gated units
     reach     the window of C4, trained on the far task too
     """
 
@@ -62,6 +64,11 @@ class Family:
         """The one of C4, if left out."""
         return self._named(window(self.reach if reach is None else reach))
 
+    @property
+    def ones(self) -> str:
+        """The main scale from w_q = w_k = 1; gated attention units alone."""
+        return self._named(f"ones-{scaled(self.main)}")
+
     def _named(self, name: str) -> str:
         return name if self.block == "standard" else f"gau-{name}"
 
@@ -77,7 +84,10 @@ class Family:
             yield Arm(self.scaled(alpha), (rope, CosScale(alpha=alpha)), alpha=alpha, block=self.block)
         if self.block == "standard":
             yield Arm(KEY_NORM, (rope, KeyNorm()))
-        for reach in self.reaches if role == "local" else (self.reach,):
+        else:
+            methods = (rope, CosScale(alpha=self.main))
+            yield Arm(self.ones, methods, alpha=self.main, block="gau", key_scales="ones")
+        for reach in self.reaches if role == "local" else (self.reach,) if self.reaches else ():
             yield Arm(self.window(reach), (rope, BandedMask(reach=reach)), reach=reach, block=self.block)
 
 
@@ -99,6 +109,8 @@ def window(reach: int) -> str:
 def arms_of(study: "CosScaleStudy", role: Role) -> list[Arm]:
     """The arms that are trained on a task."""
     if role == "content":
+        return [Arm(NOPE, next(one.methods for one in study.baselines if one.name == NOPE))]
+    if role == "recall":
         found = list(_with_and_without(PLAIN, (RotaryPositions(),), study.position_alphas))
         for one in study.baselines:
             found += _with_and_without(one.name, one.methods, study.position_alphas)

@@ -9,8 +9,8 @@ from testbed.methods import AnyMethod, RotaryPositions
 from testbed.sources import AnySource
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9-]*$"
-Role = Literal["local", "far", "content"]
-"""T5, T6 and T7b of the catalogue of tasks: what is to be read stands near, far, or anywhere."""
+Role = Literal["local", "far", "recall", "content"]
+"""T5, T6, T2 and T7b of the catalogue of tasks: what is to be read stands near, far, in one place of all, or in all."""
 
 
 class Task(Config):
@@ -28,6 +28,15 @@ class Task(Config):
     def _check(self) -> Self:
         if self.source.takes_inputs:
             raise ValueError(f"source: {self.source.type_name} has real-valued inputs, which the model does not read")
+        if self.role == "local":
+            from testbed.sources.power_law.mixture_transition import MixtureTransitionSource
+            from testbed.studies.cosscale.floors import enumerable
+
+            if not isinstance(self.source, MixtureTransitionSource) or not enumerable(self.source):
+                raise ValueError(
+                    "source: a local task is a mixture_transition of few lags and symbols, whose windows' floors are"
+                    " exact"
+                )
         if self.role == "far":
             from testbed.sources.recall.far_source import FarSource
 
@@ -37,7 +46,7 @@ class Task(Config):
 
 
 class Baseline(Config):
-    """Positions of their own, trained on the content task with and without CosScale (claim C9, figure 3)."""
+    """Positions of their own, trained on the recall task with and without CosScale (claim C9, figure 3)."""
 
     name: str = Field(pattern=NAME, description="name in figures and records")
     methods: tuple[AnyMethod, ...] = Field(min_length=1, description="attention methods in training")
@@ -79,6 +88,13 @@ class Bounds(Config):
 
     gate: float = Field(
         0.05, gt=0, lt=1, description="a replicate has learnt if its excess at m is below this share of no context's"
+    )
+    reads: float = Field(
+        1 / 3,
+        gt=0,
+        lt=1,
+        description="the same where a claim says that an arm loses what a window loses, on the local source: it must"
+        " have been trained to look at more than its own key",
     )
     peak_step: float = Field(0.01, gt=0, description="least rise of the peak from one alpha to the next (C3)")
     peak_share: float = Field(

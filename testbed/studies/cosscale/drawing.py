@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 LOOK: dict[str, tuple[str, str, Any]] = {
     "local": ("C0", "o", "-"),
     "far": ("C1", "s", (0, (5, 1.5))),
-    "content": ("C3", "^", (0, (1.2, 1.2))),
+    "recall": ("C3", "^", (0, (1.2, 1.2))),
     "theory": ("C2", "", (0, (1.2, 1.2))),
 }
 """Colour, marker and dashes of each task, the same in every figure; theory is black and dotted."""
-TITLES = {"local": "local source (T5)", "far": "far source (T6)", "content": "reliability classes (T7b)"}
+TITLES = {
+    "local": "local source (T5)",
+    "far": "far source (T6)",
+    "recall": "recall source (T2)",
+    "content": "reliability classes (T7b)",
+}
 N_RESAMPLES = 4_999
 NORMAL = NormalDist()
 

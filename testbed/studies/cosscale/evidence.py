@@ -7,31 +7,36 @@ c3_rises      min over t and steps of alpha of eta(t, next) - eta(t, alpha) - mi
 c3_mean       the same of the mean attended cosine, which no bin ends
 c3_follows    max over t, a of |eta(t, a) - eta_1*(a)|, eq. 18
 c3_learnt     min over t, a >= large_from of eta(t, a) - eta of the first weights under a
-c4_window     min over t of the weight on the nearest `reach` keys at the main alpha; on local where the arm has learnt
-              it, on far where the arm has learnt local and plain far: whether the arm learns far is the question
-c4_others     min over t of that share of the weight that is not on the query's own key, likewise
+c4_window     min over t of the weight on the nearest `reach` keys at the main alpha; on local where the arm reads it
+              (`bounds.reads`), on far where besides plain has learnt that: whether the arm learns far is the question
+c4_others     the same of the weight that is not on the query's own key
 c4_alike      min over a >= windowed_from of row_js(local, plain) - row_js(local, a)
 p7_aligned    max over a of |within(local, a) - aligned|
 p8_local      max over a >= large_from and both matches (w_90, e^H) of |excess(local, a) - excess(local, window)|
 p8_far        min over a >= large_from of (excess(far, a) - excess(far, plain)) / floor - failed, of
-              within(far, a) - window and of others(far, a) - window, where plain has learnt far and a local (a need not
-              have learnt far: whether it does is the question)
+              within(far, a) - window and of others(far, a) - window, where plain has learnt far and a reads local (a
+              need not have learnt far: whether it does is the question)
 p9_sharp      max over t of entropy at the main alpha, at m and at the longest length
 p9_small      max over t of |excess_long with InfoScale - without| at the main alpha
 c3_gau        as c3_rises, c3_gau_mean as c3_mean, c4_gau as c4_window, c4_gau_others as c4_others, in the other block
-c4_born       c4_gau of the first weights; c4_born_others likewise
+c4_born       min over t of the same weight under the main alpha, of first weights from scales of one; c4_born_others
+              likewise
+gau_blind     log10 of the weight of first weights from scales of one on the key to be copied, main alpha, far
+gau_start     (excess from scales of one - excess from scales apart) / no_context - failed, main alpha, far, where the
+              latter has learnt (that the former does not is the question)
 p8_gau        as p8_far at the main alpha; the other arm, here and in c4_gau: plain, or if too few replicates of it
               learnt, the least alpha
 curves        min over t of path(t, plain) - path(t, main)
 c8_angles     min over t of [contrast less that of the first weights](t, main) - the same (t, plain)
 c8_key_norm   the same for KeyNorm
-c9_transfers  min over sources of ranged - ranged_infoscale: local and far under ReRoPE, content without positions
-c9_rope_only  min over position_alphas a and positions p without RoPE of gain(RoPE, a) - gain(p, a) - excess on the
-              content source, gain = excess_long without CosScale - with; not known where the mean of gain(RoPE, a) is
-              below excess: what gains nothing says nothing about whom it serves
+c9_transfers  min over sources of ranged - ranged_infoscale: local and far under ReRoPE, the others without positions
+c9_with_rope  max over position_alphas a of gain(RoPE, a) on the recall source, gain = excess_long without CosScale -
+              with
+c9_without    max over a and positions p without RoPE of gain(p, a) there
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +45,7 @@ from testbed.studies.cosscale.arms import KEY_NORM, NOPE, PLAIN, Family, scaled,
 from testbed.studies.cosscale.config import Role
 from testbed.studies.cosscale.results import TOP, Case, Floats, Measured, aligned_within
 from testbed.studies.cosscale.stated import PREFIX
-from testbed.studies.gate import Bounded, largest, least
+from testbed.studies.gate import Bounded, largest, least, usable
 from testbed.studies.judge import Evidence
 from testbed.theory import cosscale_peak
 
@@ -62,19 +67,20 @@ def evidence(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
 
 def matched_reach(data: Measured, arm: str, family: Family, by: str) -> int | None:
     """The trained window whose arm is nearest in this measure on the local source, the smaller of two; None where the
-    arm or every window has not learnt."""
+    arm reads too little of it or no window has learnt."""
     windows = [reach for reach in family.reaches if data.usable(("local", family.window(reach)))]
-    if not windows or not data.usable(("local", arm)):
+    kept = data.learnt(partly=[("local", arm)])
+    if not windows or not usable(kept):
         return None
-    mine = data.average("local", arm, by)
+    mine = float(data.at("local", arm, by)[kept].mean())
     return min(
         windows, key=lambda reach: (round(abs(data.average("local", family.window(reach), by) - mine), 9), reach)
     )
 
 
-def _share(data: Measured, values: Floats, *cases: Case) -> Known:
+def _share(data: Measured, values: Floats, *cases: Case, partly: Sequence[Case] = ()) -> Known:
     """A mean of shares, between 0 and 1."""
-    number = data.mean(values, *cases)
+    number = data.mean(values, *cases, partly=partly)
     return None if number is None else Bounded(number, 0.0, 1.0)
 
 
@@ -82,9 +88,9 @@ def _at_least_zero(number: Known) -> Known:
     return None if number is None else Bounded(number, low=0.0)
 
 
-def _distance(data: Measured, values: Floats, *cases: Case) -> list[Known]:
+def _distance(data: Measured, values: Floats, *cases: Case, partly: Sequence[Case] = ()) -> list[Known]:
     """|mean|, as its two sides."""
-    return [data.mean(values, *cases), data.mean(-values, *cases)]
+    return [data.mean(one, *cases, partly=partly) for one in (values, -values)]
 
 
 def rises(study: "CosScaleStudy", data: Measured, family: Family, name: str) -> list[Known]:
@@ -126,7 +132,8 @@ def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     alike = [
         data.mean(
             at("local", PLAIN, "row_js") - at("local", scaled(alpha), "row_js"),
-            *(("local", arm) for arm in (PLAIN, scaled(alpha), like)),
+            *(("local", arm) for arm in (PLAIN, like)),
+            partly=[("local", scaled(alpha))],
         )
         for alpha in study.alphas
         if alpha >= b.windowed_from
@@ -145,9 +152,8 @@ def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
                     local.append(None)
                     continue
                 other = window(reach)
-                local += _distance(
-                    data, at("local", arm, "excess") - at("local", other, "excess"), ("local", arm), ("local", other)
-                )
+                lost = at("local", arm, "excess") - at("local", other, "excess")
+                local += _distance(data, lost, ("local", other), partly=[("local", arm)])
             far += _fails_far(study, data, family, alpha, PLAIN)
     moved = [
         side
@@ -171,28 +177,29 @@ def _of_windows(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
 
 
 def _windowed(data: Measured, family: Family, name: str, other: str) -> Known:
-    """Least share of the weight that is near: on the local source where the arm has learnt it; on the far one where
-    another arm has learnt that and this one the local source.
+    """Least share of the weight that is near: on the local source where the arm reads it; on the far one where another
+    arm has learnt that and this one reads the local source.
 
-    An arm that must itself have learnt the far source reads beyond the window, and C4 could not hold of it.
+    An arm that looks through a window loses what it lacks, so that it need not have learnt; one that has learnt the far
+    source reads beyond the window, and C4 could not hold of it.
     """
     main = family.scaled()
     local: Case = ("local", main)
-    far = _share(data, data.at("far", main, name), local, ("far", other))
-    return least([_share(data, data.at("local", main, name), local), far])
+    far = _share(data, data.at("far", main, name), ("far", other), partly=[local])
+    return least([_share(data, data.at("local", main, name), partly=[local]), far])
 
 
 def _fails_far(study: "CosScaleStudy", data: Measured, family: Family, alpha: float, other: str) -> list[Known]:
     """Shares by which an arm loses the far source to one that learnt it, and by which its attention is in the window.
 
     The second tells a window from an arm that has just not been trained, which looks anywhere or, where q and k share a
-    projection, at the query's own key alone: so the arm has learnt the local source, and what is not on that key is
+    projection, at the query's own key alone: so the arm reads the local source, and what is not on that key is
     near too.
     """
     b, arm, at = study.bounds, family.scaled(alpha), data.at
     lost = (at("far", arm, "excess") - at("far", other, "excess")) / at("far", arm, "floor")
-    learnt: tuple[Case, Case] = (("far", other), ("local", arm))  # whether the arm learns far is the question
-    loss, *near = (data.mean(values, *learnt) for values in (lost, *(at("far", arm, x) for x in ("within", "others"))))
+    numbers = (lost, at("far", arm, "within"), at("far", arm, "others"))
+    loss, *near = (data.mean(one, ("far", other), partly=[("local", arm)]) for one in numbers)
     if loss is None:
         return [None]
     shares = [Bounded(one, 0.0, 1.0) - b.window for one in near if one is not None]  # known where the loss is
@@ -221,11 +228,16 @@ def far_reference(data: Measured, family: Family) -> str:
 
 
 def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
-    family, at = study.gated, data.at
-    other = far_reference(data, family)
+    b, family, at = study.bounds, study.gated, data.at
+    other, main = far_reference(data, family), f"{family.main:g}"
 
     def born(name: str) -> Known:
-        return least([_share(data, at(task, family.plain, f"untrained-{name}-{family.main:g}")) for task in TASKS])
+        return least([_share(data, at(task, family.ones, f"untrained-{name}-{main}")) for task in TASKS])
+
+    wanted = np.maximum(at("far", family.ones, f"untrained-wanted-{main}"), np.finfo(np.float64).tiny)
+    lost = (at("far", family.ones, "excess") - at("far", family.scaled(), "excess")) / at(
+        "far", family.ones, "no_context"
+    )
 
     return {
         "c3_gau": least(rises(study, data, family, "eta")),
@@ -234,12 +246,14 @@ def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
         "c4_gau_others": _windowed(data, family, "others", other),
         "c4_born": born("within"),
         "c4_born_others": born("others"),
+        "gau_blind": data.mean(np.log10(wanted)),
+        "gau_start": data.mean(lost - b.failed, ("far", family.scaled())),
         "p8_gau": _failing(study, data, other, _fails_far(study, data, family, family.main, other)),
     }
 
 
 def _of_training(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
-    b, main, at = study.bounds, study.standard.scaled(), data.at
+    main, at = study.standard.scaled(), data.at
 
     def angles(task: Role, arm: str) -> Floats:
         return at(task, arm, "contrast") - at(task, arm, "untrained-contrast")
@@ -254,34 +268,25 @@ def _of_training(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
         data.mean(at(task, arm, "ranged") - at(task, arm, "ranged_infoscale"), (task, arm))
         for task, arm in transfer_cases()
     ]
-    only: list[Known] = []
-    for alpha in study.position_alphas:
-        gained, cases = gain(data, PLAIN, "content", alpha), gain_cases(PLAIN, "content", alpha)
-        if not offers(study, data, alpha):
-            only.append(None)
-            continue
-        for one in study.baselines:
-            if not one.rotary:
-                both = (*cases, *gain_cases(one.name, "content", alpha))
-                only.append(data.mean(gained - gain(data, one.name, "content", alpha) - b.excess, *both))
+    others = [one.name for one in study.baselines if not one.rotary]
     return {
         "curves": least(curves),
         "c8_angles": trained_more(main),
         "c8_key_norm": trained_more(KEY_NORM),
         "c9_transfers": least(transfers),
-        "c9_rope_only": least(only),
+        "c9_with_rope": largest([gained(data, PLAIN, alpha) for alpha in study.position_alphas]),
+        "c9_without": largest([gained(data, name, alpha) for alpha in study.position_alphas for name in others]),
     }
 
 
-def offers(study: "CosScaleStudy", data: Measured, alpha: float) -> bool:
-    """Whether CosScale with RoPE gains what counts on the content source, so that there is a gain to be compared."""
-    number = data.mean(gain(data, PLAIN, "content", alpha), *gain_cases(PLAIN, "content", alpha))
-    return number is not None and number.estimate >= study.bounds.excess
+def gained(data: Measured, base: str, alpha: float) -> Known:
+    """What CosScale gains on the recall source, over the replicates in which both arms learnt."""
+    return data.mean(gain(data, base, "recall", alpha), *gain_cases(base, "recall", alpha))
 
 
 def transfer_cases() -> tuple[Case, ...]:
     """Sources and arms on which InfoScale is tried with positions in range."""
-    return (("local", PLAIN), ("far", PLAIN), ("content", NOPE))
+    return (("local", PLAIN), ("far", PLAIN), ("recall", NOPE), ("content", NOPE))
 
 
 def gain_cases(base: str, task: Role, alpha: float) -> tuple[Case, Case]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from testbed.core import Config
 from testbed.methods import AnyMethod
 from testbed.methods.two_ranges import ReRoPE
+from testbed.models import ModelConfig
 from testbed.runs import Cell, Record
 from testbed.studies.attention_theory.config import RandomKeys
 from testbed.studies.cosscale.arms import NOPE, PLAIN, Arm, arms_of
@@ -61,7 +62,7 @@ def member_cell(
             targets_per_step=task.sequences_per_step,
             seed=seed,
         ),
-        model=(study.gau if arm.block == "gau" else study.model).replace(methods=arm.methods),
+        model=_model(study, arm),
         optimiser=study.optimiser.replace(steps=task.steps, learning_rate=learning_rate),
         evaluation=study.evaluation,
         initial_seed=seed,
@@ -73,11 +74,24 @@ def member_cell(
             ratio=study.ratio,
             reading=study.reading if looked_at else None,
             ranged=in_range(arm),
-            tilted=next((one.alphas for one in study.families if one.plain == arm.name and looked_at), ()),
+            tilted=_tilted(study, arm) if looked_at else (),
             n_sequences=task.n_sequences,
             heat=seed == study.first_seed and looked_at,
         )
     return Cell(study.type_name, study.version, probe, spec)
+
+
+def _model(study: "CosScaleStudy", arm: Arm) -> ModelConfig:
+    if arm.block == "standard":
+        return study.model.replace(methods=arm.methods)
+    return study.gau.replace(methods=arm.methods, key_scales=arm.key_scales or study.gau.key_scales)
+
+
+def _tilted(study: "CosScaleStudy", arm: Arm) -> tuple[float, ...]:
+    """Scales under which first weights are read: all, of those without one; its own, of the start from ones."""
+    if arm.key_scales is not None and arm.alpha is not None:
+        return (arm.alpha,)
+    return next((one.alphas for one in study.families if one.plain == arm.name), ())
 
 
 def in_range(arm: Arm) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from testbed.sources.recall.far_source import FarSource
 from testbed.sources.sampled_truth import law_entropies
 from testbed.sources.source import Tokens
 from testbed.studies.attention_theory.simulate import random_keys
+from testbed.studies.cosscale.floors import windowed_floor
 from testbed.studies.cosscale.grid import KeysProbe, MemberProbe
 from testbed.studies.cosscale.reading import attention_arrays
 from testbed.training.evaluation import clustered_mean
@@ -45,7 +46,8 @@ def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context
     ranged         the same with positions in range: as trained without positions, ReRoPE in place of RoPE;
                    ranged_infoscale: with InfoScale added; arms without CosScale, windows and biases only
     no_context     KL of the best law without context, at m; floor: of the best law within a window (far task only)
-    paired         mean of -ln q + ln p - KL at the sampled tokens, zero in expectation
+    paired         mean of -ln q + ln p - KL at the sampled tokens, zero in expectation; paired_error: its exact
+                   standard deviation given the places; paired_range: how far one token can move it
     """
     spec = member.spec
     if member.status == "diverged":
@@ -98,18 +100,6 @@ def scored(source: Source, length: int, n_sequences: int, seed: int) -> Scored:
     return Scored(drawn.tokens, judged, SequenceSet(drawn.tokens, judged, laws, len(laws)), no_context, floor)
 
 
-def windowed_floor(source: FarSource, tokens: Tokens, judged: NDArray[np.bool_]) -> float:
-    """Mean KL of the best law given the tokens of a window shorter than the distance d: (share of copies)(ln n - H(C)).
-
-    With a uniform kernel fresh symbols are independent of everything, so that places of different residue modulo d are
-    independent; a window of fewer than d units holds none of the copied symbol's residue. Exact for these pointers.
-    """
-    columns = np.nonzero(judged)
-    pointer = tokens[columns[0], columns[1] - 1].astype(np.int64) - source.n_symbols
-    channel = np.asarray(source.channel_weights[0], dtype=np.float64) / 2.0**32
-    return float(np.mean(pointer > 0) * (np.log(source.n_symbols) - law_entropies(channel)))
-
-
 def _excess(
     member: TrainedMember, seen: Scored, methods: tuple[Any, ...] | None, context: MeasureContext
 ) -> dict[str, float]:
@@ -118,5 +108,13 @@ def _excess(
     divergence = one.divergences(log_q)
     at = np.arange(len(log_q)), one.token
     excess, error = clustered_mean(divergence, one.row)
-    paired, paired_error = clustered_mean(one.log_laws[at] - log_q[at] - divergence, one.row)
-    return {"excess": excess, "excess_error": error, "paired": paired, "paired_error": paired_error}
+    surprise = np.where(one.laws > 0, one.log_laws - log_q, 0.0)
+    variance = np.maximum(np.sum(one.laws * surprise**2, axis=1) - divergence**2, 0.0)
+    off = np.where(one.laws > 0, np.abs(surprise - divergence[:, None]), 0.0)
+    return {
+        "excess": excess,
+        "excess_error": error,
+        "paired": float(np.mean(one.log_laws[at] - log_q[at] - divergence)),
+        "paired_error": float(np.sqrt(variance.sum()) / len(variance)),
+        "paired_range": float(off.max() / len(variance)),
+    }

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from testbed.runs import Record
 from testbed.studies.cosscale.arms import PLAIN, arms_of, scaled
 from testbed.studies.cosscale.evidence import (
@@ -11,10 +13,12 @@ from testbed.studies.cosscale.evidence import (
     far_reference,
     gain,
     gain_cases,
+    gained,
     matched_reach,
     transfer_cases,
 )
-from testbed.studies.cosscale.results import Case, Measured
+from testbed.studies.cosscale.floors import lag_floors
+from testbed.studies.cosscale.results import Case, Floats, Measured
 
 if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
@@ -88,19 +92,31 @@ def _scale_note(study: "CosScaleStudy", data: Measured) -> str:
 
 
 def _born_note(study: "CosScaleStudy", data: Measured) -> str:
+    """What first weights look at, which no gate concerns."""
+    cases = [
+        (study.standard, study.standard.plain, f"in the {study.standard.title}"),
+        (study.gated, study.gated.plain, "in gated attention units whose scales start apart"),
+        (study.gated, study.gated.ones, "in those that start from ones"),
+    ]
     parts = []
-    for family in study.families:
+    for family, arm, where in cases:
         at = f"{family.main:g}"
         near, others = (
-            sum(data.average(t, family.plain, f"untrained-{name}-{at}") for t in TASKS) / 2
-            for name in ("within", "others")
+            np.mean([_mean(data.at(t, arm, f"untrained-{name}-{at}")) for t in TASKS]) for name in ("within", "others")
         )
-        parts.append(f"in the {family.title} at alpha = {at} {near:.3f} ({others:.3f})")
+        wanted = _mean(data.at("far", arm, f"untrained-wanted-{at}"))
+        parts.append(f"{where} at alpha = {at} {near:.3f} ({others:.3f}) and {wanted:.1e}")
     return (
         f"Before training the {study.reach} nearest keys get, in brackets the share of what is not on the query's own"
-        f" key: {', '.join(parts)}. In the gated attention unit q and k are one vector times a scale a channel, so that"
-        " equal tokens have cosines near 1."
+        f" key, and the key to be copied on the far source gets: {'; '.join(parts)}. From ones q and k are one vector,"
+        " so that equal tokens have cosines near 1 and the own key takes all."
     )
+
+
+def _mean(values: Floats) -> float:
+    """Of the members that did not diverge."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _row_note(study: "CosScaleStudy", data: Measured) -> str:
@@ -123,33 +139,20 @@ def _match_note(study: "CosScaleStudy", data: Measured) -> str:
         f" {data.average('local', family.window(reach), MATCHES[1]):.2f}"
         for reach in family.reaches
     ]
-    learnt = [
-        data.average("local", family.window(reach), "excess")
-        for reach in family.reaches
-        if data.usable(("local", family.window(reach)))
-    ]
-    alike = ""
-    if len(learnt) > 1:
-        spread, bound = max(learnt) - min(learnt), study.bounds.excess
-        alike = f" The {len(learnt)} windows that learnt differ in excess by {spread:.4f} nats at most"
-        alike += (
-            f", less than the bound {bound:g}: which of them an arm is matched to says little, and p8_local says only"
-            " that it learnt the local source as they did."
-            if spread < bound
-            else "."
-        )
+    floors = lag_floors(study.local, study.train_length)
+    exact = ", ".join(f"{width}: {floor:.3f}" for width, floor in enumerate(floors) if width)
     return (
         f"w_90, e^H and the windows matched by each, local source, by alpha: {'; '.join(parts)}. The windowed arms' own"
-        f" w_90 and e^H: {'; '.join(windows)}.{alike}"
+        f" w_90 and e^H: {'; '.join(windows)}. Exact floors of windows by width, nats: {exact}."
     )
 
 
 def _reference_note(data: Measured, study: "CosScaleStudy") -> str:
     arm = far_reference(data, study.gated)
-    both: tuple[Case, Case] = (("far", arm), ("local", study.gated.scaled()))
+    kept = data.learnt(("far", arm), partly=[("local", study.gated.scaled())])
     return (
         f"p8_gau, and c4_gau on the far source, are judged against {arm}; replicates in which it learnt far and"
-        f" {study.gated.scaled()} the local source: {int(data.learnt(*both).sum())} of {len(data.seeds)}."
+        f" {study.gated.scaled()} reads the local source: {int(kept.sum())} of {len(data.seeds)}."
     )
 
 
@@ -173,8 +176,7 @@ def _position_note(study: "CosScaleStudy", data: Measured) -> str:
     parts = []
     for base in (PLAIN, *(one.name for one in study.baselines)):
         for alpha in study.position_alphas:
-            cases = gain_cases(base, "content", alpha)
-            number = data.mean(gain(data, base, "content", alpha), *cases)
+            number = gained(data, base, alpha)
             words = "not learnt" if number is None else f"{number.estimate:+.4f}"
             parts.append(f"{'rope' if base == PLAIN else base} at {alpha:g} {words}")
     elsewhere = []
@@ -183,7 +185,7 @@ def _position_note(study: "CosScaleStudy", data: Measured) -> str:
             number = data.mean(gain(data, PLAIN, task, alpha), *gain_cases(PLAIN, task, alpha))
             elsewhere.append(f"{task} at {alpha:g} {'not learnt' if number is None else f'{number.estimate:+.4f}'}")
     return (
-        f"What CosScale gains at {study.ratio} m, nats, content source: {', '.join(parts)}. With RoPE elsewhere, where"
+        f"What CosScale gains at {study.ratio} m, nats, recall source: {', '.join(parts)}. With RoPE elsewhere, where"
         f" no other positions learn in one block: {', '.join(elsewhere)}."
     )
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.cosscale.arms import arms_of
+from testbed.studies.cosscale.arms import arms_of, window
 from testbed.studies.cosscale.config import Role
+from testbed.studies.cosscale.floors import lag_floors
 from testbed.studies.gate import Bools, learnt, usable
 from testbed.studies.judge import Mean, Replicates
 from testbed.theory import aligned_weights
@@ -41,6 +42,9 @@ class Measured:
     contrast              attended mean cosine less that of all pairs, after rotation; untrained-contrast
     entropy, entropy_long, effective_keys, mass_width
     excess, excess_long, excess_long_infoscale, no_context, floor, floor_long
+    own_floor             of the local source's windows: excess of the best law given so many tokens, exactly, which is
+                          all that the gate asks of them
+    wanted, untrained-wanted-8, ...    weight on the key that stands as far back as the far source's pointers say
     ranged, ranged_infoscale    excess at the longest length with positions in range, without and with InfoScale
     path                  mean excess over the points along training, which are log-spaced
     row_kl, row_js        mean KL(row of the windowed arm || the arm's row) and Jensen-Shannon divergence, nats
@@ -49,6 +53,7 @@ class Measured:
 
     seeds: tuple[int, ...]
     gate: float
+    reads: float
     values: dict[tuple[Role, str, str], Floats] = field(default_factory=dict)
     records: dict[Case, list[Record]] = field(default_factory=dict)
     keys: dict[str, Floats] = field(default_factory=dict)  # by block: attended cosine (n_seeds, alphas, laws, n)
@@ -61,25 +66,28 @@ class Measured:
             return np.full(len(self.seeds), np.nan)
         return self.values[task, arm, name]
 
-    def learnt(self, *cases: Case) -> Bools:
-        """(n_seeds,) the replicates in which all of these learnt their task."""
+    def learnt(self, *cases: Case, partly: Sequence[Case] = ()) -> Bools:
+        """(n_seeds,) the replicates in which all of these learnt their task, and those of `partly` a part of it."""
         kept = np.ones(len(self.seeds), dtype=np.bool_)
-        for task, arm in cases:
-            kept &= learnt(self.at(task, arm, "excess"), self.at(task, arm, "no_context"), self.gate)
+        for (task, arm), share in (
+            (case, share) for of, share in ((cases, self.gate), (partly, self.reads)) for case in of
+        ):
+            floor = self.values.get((task, arm, "own_floor"), 0.0)  # a window is not asked for what it does not show
+            kept &= learnt(self.at(task, arm, "excess") - floor, self.at(task, arm, "no_context"), share)
         return kept
 
-    def usable(self, *cases: Case) -> bool:
+    def usable(self, *cases: Case, partly: Sequence[Case] = ()) -> bool:
         """Whether enough replicates learnt all of these for a verdict to rest on them."""
-        return usable(self.learnt(*cases))
+        return usable(self.learnt(*cases, partly=partly))
 
     def design(self, kept: Bools) -> Replicates:
         """The replicates that are left; one object for equal sets, so that contrasts share their resamples."""
         seeds = tuple(int(seed) for seed, keep in zip(self.seeds, kept, strict=True) if keep)
         return self.designs.setdefault(seeds, Replicates({"seed": seeds}, seed=0))
 
-    def mean(self, values: Floats, *cases: Case) -> Mean | None:
+    def mean(self, values: Floats, *cases: Case, partly: Sequence[Case] = ()) -> Mean | None:
         """Evidence on the mean over the replicates in which all of these learnt; None if they are too few."""
-        kept = self.learnt(*cases) & np.isfinite(values)
+        kept = self.learnt(*cases, partly=partly) & np.isfinite(values)
         return Mean(values[kept], self.design(kept)) if usable(kept) else None
 
     def shown(self, case: Case) -> Bools:
@@ -100,7 +108,7 @@ def gather(study: "CosScaleStudy", records: Sequence[Record]) -> Measured | None
         p = record.probe
         if record.status != "failed":
             index[p["kind"], p.get("task"), p.get("arm", p.get("block")), p["seed"]] = record
-    data = Measured(tuple(study.seeds), study.bounds.gate)
+    data = Measured(tuple(study.seeds), study.bounds.gate, study.bounds.reads)
     try:
         for family in study.families:
             drawn = [index["random_keys", None, family.block, seed].arrays["cosine"] for seed in data.seeds]
@@ -110,14 +118,17 @@ def gather(study: "CosScaleStudy", records: Sequence[Record]) -> Measured | None
                 data.records[task.role, arm.name] = [index["member", task.role, arm.name, seed] for seed in data.seeds]
     except KeyError:
         return None
+    floors = lag_floors(study.local, study.train_length)
+    for reach in study.reaches:
+        own = np.full(study.n_seeds, floors[min(reach, len(floors) - 1)])
+        data.values["local", window(reach), "own_floor"] = own
     data.lost |= {case for case, mine in data.records.items() if all(one.status != "done" for one in mine)}
     for (role, name), mine in data.records.items():
         if (role, name) in data.lost:
             continue
         data.values |= {(role, name, quantity): values for quantity, values in _numbers(study, mine)}
-        if role in ("local", "far"):
-            family = study.gated if name.startswith("gau-") else study.standard
-            windowed = data.records[role, family.window()]
+        if role in ("local", "far") and not name.startswith("gau-"):
+            windowed = data.records[role, study.standard.window()]
             pairs = np.array([_divergences(a, b) for a, b in zip(windowed, mine, strict=True)])
             data.values |= {(role, name, "row_kl"): pairs[:, 0], (role, name, "row_js"): pairs[:, 1]}
     return data
@@ -150,6 +161,8 @@ def _numbers(study: "CosScaleStudy", records: list[Record]) -> Iterator[tuple[st
     yield "eta_mean", spread([one[0, 1, 0].mean() for one in arrays("cosine_mean")])
     yield "within", spread([near(one, study.reach) for one in arrays("by_distance")])
     yield "others", spread([near(one, study.reach, own=False) for one in arrays("by_distance")])
+    far = study.tokens_back
+    yield "wanted", spread([one[..., far].mean() for one in arrays("by_distance")])
     for i, alpha in enumerate(kept[0].probe["tilted"]):
         for name in ("tilted", "untrained"):
             yield f"{name}-{alpha:g}", spread([mode(edges, one[i]) for one in arrays(f"{name}_mass")])
@@ -157,6 +170,7 @@ def _numbers(study: "CosScaleStudy", records: list[Record]) -> Iterator[tuple[st
             profiles = [one[i] for one in arrays(f"{name}_by_distance")]
             yield f"{name}-within-{alpha:g}", spread([near(one, study.reach) for one in profiles])
             yield f"{name}-others-{alpha:g}", spread([near(one, study.reach, own=False) for one in profiles])
+            yield f"{name}-wanted-{alpha:g}", spread([one[..., far].mean() for one in profiles])
 
 
 def mode(edges: Floats, mass: NDArray[Any]) -> float:

@@ -1,5 +1,6 @@
 """How the claims of this study are put: what all of them share."""
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from testbed.studies.judge import Claim, Region
@@ -13,16 +14,18 @@ CLAIMED, WINDOWED = "far source learnt", "far source lost"
 TILTING, UNWINDOWED, USELESS = "tilting alone", "no window", "no gain of its own"
 """The planted worlds: the far source is learnt, so that all claims hold but C4 and P8; it is lost for a window, so that
 these hold and the gate withholds what asks for it; training leaves the cosines to softmax; no window forms; training is
-not helped by CosScale, which gains with all positions alike, and InfoScale harms one source."""
+not helped by CosScale, which gains with all positions but RoPE, and InfoScale harms one source."""
 ABOVE_ZERO = Region(lower=0.0)
+BLIND = math.log10(2.0**-24)
+"""Half of what float32 resolves beside 1."""
 BOTH = "local (T5) and far (T6) source, RoPE"
 
 
 def whatever_source(other: str) -> str:
     """Where C4 is asked for: an arm that must have learnt the far source could not be windowed there."""
     return (
-        f"local source (T5), and far source (T6) where {other} has learnt it and the arm the local one, RoPE; that the"
-        " arm itself learns far is not asked for"
+        f"local source (T5) where the arm reads it, with an excess below a third of that without context; far source"
+        f" (T6) where besides {other} has learnt that; RoPE; that the arm itself learns far is not asked for"
     )
 
 

@@ -2,44 +2,55 @@
 
 CosScale replaces logits by alpha cos(q, k) (Li et al. 2025, 2501.08570). Claims: the peak eta_1* of the attended cosine
 grows with alpha (C3, theorem 3.4, figure 4); a much larger alpha makes attention windowed (C4, theorem 3.5); unit norms
-train angles better (C8); it gains only with RoPE (C9); training curves (figures 2 and 3). Beside them predictions
+train angles better (C8); it gains with RoPE alone (C9); training curves (figures 2 and 3). Beside them predictions
 derived beforehand (P7 to P9). The idealised heads of `attention_theory` say what the formulas can do; here members are
 trained, one arm an alpha, and softmax without CosScale and without training are read under the same alphas.
 
-Three sources: a local one (T5), on which a window of two keys is enough; a far one (T6), where a pointer says to copy
-from beyond the window's reach; reliability classes (T7b), which every kind of positions learns. On the far source the
-kernel is uniform and there is one distance, so that the best law within a window is known exactly; a windowed arm is
+Four sources. A local one (T5), which copies one of the last four tokens, so that the best law within a window of any
+width is known exactly and each key that a window lacks costs a tenth of a nat (`floors`); a far one (T6), where a
+pointer says to copy from beyond the window's reach; recall (T2), one statement of all that holds what is asked for,
+which RoPE and no positions learn; reliability classes (T7b), on which InfoScale's harm is tried alone. On the far
+source the kernel is uniform and there is one distance, so that the best law within a window is known; a windowed arm is
 said to fail only there, where the copied token stands beyond blocks x (window - 1) tokens.
 
 Two blocks. In the standard block q and k have projections of their own; in the gated attention unit (GAU), the paper's,
-they are one vector times a scale a channel, so that they point one way before anything is learnt. What holds in the
-second alone is owed to that sharing.
+they are one vector times a scale a channel, w_q and w_k. The released code starts both from one. Then q = k, a query's
+own key has cosine 1, and under a large alpha it takes all attention: the key that is to be copied gets less than
+float32 resolves (`gau_blind`), no gradient reaches it, and nothing is learnt at any rate (`gau_start`). The paper never
+meets this, since it goes on from a trained softmax model. So the gated arms start from scales drawn apart, as Hua et
+al. (2022) draw them, and one arm more from ones.
 
-The gate. A replicate has learnt if its excess at n = m is below 5 % of that of the best law without context; claims
-rest on replicates in which every arm compared has learnt, and an arm of which fewer than five did is *not learnt*: what
-would need it stays open (`testbed.studies.gate`). An arm that learnt the far source in one block cannot be windowed
-there. So C4 and P8 ask on that source that plain softmax has learnt it, and the arm the local one; that the arm itself
-learns it is the question. P8 wants the attention in the window besides, with and without the query's own key, so that
-an arm that was just not trained does not pass for a windowed one.
+The gate. A replicate has learnt if its excess at n = m is below 5 % of that of the best law without context (of a
+window on the local source: if it is so near to its own floor); claims rest on replicates in which every arm compared
+has learnt, and an arm of which fewer than five did is *not learnt*: what would need it stays open
+(`testbed.studies.gate`). An arm that learnt the far source in one block cannot be windowed there. So C4 and P8 ask on
+that source that plain softmax has learnt it; that the arm itself learns it is the question. Where C4 and P8 say that an
+arm loses what a window loses they ask that it reads the local source: with an excess below a third of that without
+context, which takes more keys than its own. P8 wants the attention in the window besides, with and without the query's
+own key, so that an arm that was just not trained does not pass for a windowed one.
 
 What a result the other way looks like. C3: if eta_1* of trained members lay on the curve of their first weights, alpha
 would tilt random cosines and training would align nothing; if it fell with alpha, training would need the less cosine
-the larger the scale. C4: a large alpha that reads the far source puts its weight where the source is, not near.
+the larger the scale. C4: a large alpha that reads the far source puts its weight where the source is, not near. P8 on
+the local source: an arm that reads all four lags while its attention measures like a window of two fails.
 
-What was fixed when. Earlier runs judged with seeds 100 to 107 and 200 to 211, on larger vocabularies (18 and 16
-symbols, windows of 32 tokens), alphas to 256, and rates chosen on one seed. They were seen, and left most arms far from
-their sources: what they said was about so much training. Since then there are the gate, smaller sources that can be
-learnt, three tuning seeds a rate with ties to the smaller, C4 with and without the query's own key, C3 by a mode that
-can reach 1 and by the mean, P8 against arms that learnt and with windows matched by what is measured, C8 less the first
-weights and with KeyNorm, both halves of C9, and scales to 64 in the standard block, where alpha / sqrt d = 11 is the
-paper's 128 at d = 128; its main one is 32, twice alpha_c(m), because 64 was learnt by half of the members when steps
-and sources were tried, on seeds 300 to 303. A run with 400 to 411 was judged and seen. A review then found that its
-grid of rates, from 1e-2, was cut off at the lower edge (1e-3 learns where 1e-2 does not), and claims that could not
-hold: C4 asked arms to have learnt the far source that a window cannot read; P8 held of an arm of gated attention units
-that had learnt nothing; a mode in the last bin was asked to rise; InfoScale's no harm had no margin; RoPE was asked to
-gain where there is nothing to gain. Rates (3e-4 to 3e-2), the steps of the far task (1200, not 500) and these
-judgements were changed for that reason alone; the other regions stayed. Verdicts come from 450 to 461, which nothing
-was tried on.
+What was fixed when. Runs with seeds 100 to 107, 200 to 211, 400 to 411 and 450 to 461 were judged and seen; 300 to 303
+and 320 to 323 were for trials. The first two had larger vocabularies, alphas to 256, and rates chosen on one seed, and
+left most arms far from their sources. From what they showed come the gate, smaller sources, several tuning seeds a rate
+with ties to the smaller, C4 with and without the query's own key, C3 by a mode that can reach 1 and by the mean, C8
+less the first weights and with KeyNorm, and scales to 64 in the standard block, where alpha / sqrt d = 11 is the
+paper's 128 at d = 128; its main one is 32, twice alpha_c(m). The third had a grid of rates cut off at its lower edge,
+and claims that could not hold. The fourth had a local source of one lag, on which every window of two keys or more is
+the same; gated units that started from ones and learnt nothing at alpha >= 32; and the second half of C9 on a source
+where nothing is gained. So the local source, the gated units' start and the recall source were changed, C9's second
+half was parted in two that can each be decided, windows of five keys and alpha = 4 were left out, and `gau_blind` and
+`gau_start` were stated; so were the smaller share that C4 and P8 ask for on the local source (an arm of alpha = 64
+stood between the floors of two and three keys there), the steps, and a grid of four rates on two tuning seeds, all on
+trials with 320 to 323, before the seeds from 470 on were drawn. Regions of the claims that stayed are those of before.
+Seen after that run: the check that -ln q + ln p = KL took Student's t, and alarmed where a few places and a rare token
+decide; it now takes an exact bound, and the trained members were measured again. With two tuning seeds a rate, and ties
+to the smaller, alpha = 32 was left short of the gate on the local source, which it passed in trials at 0.01: what rests
+on it there is open.
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,6 +62,7 @@ from testbed.methods import NoPositions
 from testbed.methods.distance_bias import LinearBiases
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
+from testbed.sources.power_law.mixture_transition import MixtureTransitionSource
 from testbed.sources.recall.far_source import FarSource
 from testbed.studies.attention_theory.config import RandomKeys
 from testbed.studies.cosscale.arms import NOPE, Family
@@ -62,36 +74,37 @@ from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
-ROLES: tuple[Role, ...] = ("local", "far", "content")
+ROLES: tuple[Role, ...] = ("local", "far", "recall", "content")
 
 
 @study("cosscale")
 class CosScaleStudy(Study):
     """Cosine attention with a large scale: do trained models align q and k, and does a window form?"""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     title: ClassVar[str] = "CosScale in trained models"
     papers: ClassVar[tuple[str, ...]] = ("2501.08570",)
 
-    tasks: tuple[Task, ...] = Field(min_length=3, max_length=3, description="one source of each role")
+    tasks: tuple[Task, ...] = Field(min_length=4, max_length=4, description="one source of each role")
     train_length: int = Field(24, ge=8, le=65_536, description="m: tokens of a training sequence")
     ratio: int = Field(4, ge=2, le=1024, description="longest length read, in units of m")
-    alphas: tuple[float, ...] = Field((4, 8, 16, 32, 64), min_length=2, description="scales, rising")
+    alphas: tuple[float, ...] = Field((8, 16, 32, 64), min_length=2, description="scales, rising")
     position_alphas: tuple[float, ...] = Field(
-        (8, 16), min_length=1, description="scales on the content task, with RoPE and with every baseline"
+        (8, 16), min_length=1, description="scales on the recall task, with RoPE and with every baseline"
     )
-    reach: int = Field(5, ge=2, le=4096, description="keys of the window of C4, trained on the far task too")
+    reach: int = Field(4, ge=2, le=4096, description="keys of the window of C4, trained on the far task too")
     reaches: tuple[int, ...] = Field(
-        (1, 2, 3, 4, 5), min_length=1, description="windows trained on the local task, rising, `reach` among them"
+        (1, 2, 3, 4), min_length=1, description="windows trained on the local task, rising, `reach` among them"
     )
     gau: ModelConfig = Field(
-        ModelConfig(block="gau", width=32, depth=1, heads=1, key_size=128), description="the paper's own block, RoPE"
+        ModelConfig(block="gau", width=32, depth=1, heads=1, key_size=128, key_scales="normal"),
+        description="the paper's own block, RoPE",
     )
     gau_alphas: tuple[float, ...] = Field((8, 32, 128), min_length=2, description="scales in it, rising")
     baselines: tuple[Baseline, ...] = Field(
         (Baseline(name="nope", methods=(NoPositions(),)), Baseline(name="alibi", methods=(LinearBiases(),))),
         min_length=1,
-        description="other positions on the content task, with and without CosScale (C9, figure 3); one without RoPE"
+        description="other positions on the recall task, with and without CosScale (C9, figure 3); one without RoPE"
         " at least",
     )
     n_seeds: int = Field(
@@ -134,11 +147,11 @@ class CosScaleStudy(Study):
             raise ValueError("baselines: all of them have RoPE; claim C9 needs one without")
         if self.model.block != "standard" or self.gau.block != "gau":
             raise ValueError(f"gau: given block = {self.gau.block}, needs gau there and standard in model")
+        if self.gau.key_scales != "normal":
+            raise ValueError("gau: needs key_scales = normal; from ones one arm of its own starts")
         if self.key_lengths[0] < self.train_length:
             raise ValueError(f"key_lengths: given {self.key_lengths}, must start at m = {self.train_length} or later")
-        far = self.task("far").source
-        assert isinstance(far, FarSource)
-        tokens_back = 2 * far.min_distance - 1  # from a pointer to what it points to
+        far, tokens_back = self.far, self.tokens_back
         depth = max(self.model.depth, self.gau.depth)
         if tokens_back <= depth * (self.reach - 1):
             raise ValueError(
@@ -166,7 +179,7 @@ class CosScaleStudy(Study):
     def gated(self) -> Family:
         """Arms in gated attention units."""
         head_dim = self.gau.geometry(self.train_length).head_dim
-        return Family("gau", head_dim, self.gau_alphas, self.bounds.gau_main_alpha, (self.reach,), self.reach)
+        return Family("gau", head_dim, self.gau_alphas, self.bounds.gau_main_alpha, (), self.reach)
 
     @property
     def families(self) -> tuple[Family, Family]:
@@ -176,6 +189,23 @@ class CosScaleStudy(Study):
     def seeds(self) -> range:
         """Numbers of the replicates; number i is the seed of its weights and of its tokens."""
         return range(self.first_seed, self.first_seed + self.n_seeds)
+
+    @property
+    def local(self) -> MixtureTransitionSource:
+        source = self.task("local").source
+        assert isinstance(source, MixtureTransitionSource)
+        return source
+
+    @property
+    def far(self) -> FarSource:
+        source = self.task("far").source
+        assert isinstance(source, FarSource)
+        return source
+
+    @property
+    def tokens_back(self) -> int:
+        """From a pointer of the far source to the token that it points to."""
+        return 2 * self.far.min_distance - 1
 
     @property
     def n_replicates(self) -> int:

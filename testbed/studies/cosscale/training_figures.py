@@ -36,7 +36,8 @@ PATHS = {"training loss": "path_train_loss", "excess": "path_excess"}
 def curves_figure(study: "CosScaleStudy", data: Measured, family: Family) -> StudyFigure:
     """Training loss and excess over the Bayes risk along training (figure 2 of the paper)."""
     ends = list(dict.fromkeys((family.alphas[0], family.main, family.alphas[-1])))
-    arms = [family.plain, *(family.scaled(alpha) for alpha in ends), family.window()]
+    last = family.window() if family.reaches else family.ones
+    arms = [family.plain, *(family.scaled(alpha) for alpha in ends), last]
     return _paths_figure(
         data,
         dict.fromkeys(TASKS, arms),
@@ -50,7 +51,7 @@ def baselines_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
     names = [PLAIN, *(one.name for one in study.baselines)]
     return _paths_figure(
         data,
-        {"content": [one for name in names for one in (name, scaled(main, name))]},
+        {"recall": [one for name in names for one in (name, scaled(main, name))]},
         title="Figure 3: training of several positions with and without CosScale",
     )
 
@@ -133,11 +134,11 @@ def gains_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
     rows: list[dict[str, Any]] = []
     bases = [PLAIN, *(one.name for one in study.baselines)]
     for place, base in enumerate(bases):
-        rows += _gains(axes[0], data, "content", base, study.position_alphas, cycle_look(place), 0.06 * (place - 1))
+        rows += _gains(axes[0], data, "recall", base, study.position_alphas, cycle_look(place), 0.06 * (place - 1))
     for task in TASKS:
         rows += _gains(axes[1], data, task, PLAIN, study.alphas, look(task), 0.08 if task == "far" else -0.08)
     for axis, alphas, title in (
-        (axes[0], study.position_alphas, f"gain at {study.ratio} m, T7b"),
+        (axes[0], study.position_alphas, f"gain at {study.ratio} m, recall"),
         (axes[1], study.alphas, f"gain at {study.ratio} m, RoPE"),
     ):
         axis.axhline(0, color="0.4", linewidth=0.8, linestyle="-", marker="")
@@ -171,13 +172,14 @@ def gains_figure(study: "CosScaleStudy", data: Measured) -> StudyFigure:
         rows=rows,
         title="Where CosScale gains, and what angles it trains",
         caption=(
-            f"Left: what CosScale gains at {study.ratio} m on the source that all positions learn; middle: with RoPE on"
+            f"Left: what CosScale gains at {study.ratio} m on the recall source; middle: with RoPE on"
             " the others. A gain rests on the replicates in which both arms learnt. Right: attended mean cosine less"
             " that of all visible pairs, after RoPE, without the diagonal, less the same of the first weights;"
             f" horizontal: plain softmax and KeyNorm. {interval_words(data)}"
         ),
         claims=tuple(
-            f"{PREFIX}{name}" for name in ("c8_angles", "c8_key_norm", "c9_transfers", "c9_rope_only", "p9_small")
+            f"{PREFIX}{name}"
+            for name in ("c8_angles", "c8_key_norm", "c9_transfers", "c9_with_rope", "c9_without", "p9_small")
         ),
     )
 
@@ -211,7 +213,7 @@ def _gains(
             | {"seeds": len(kept), "learnt": int(both.sum())}
         )
     middle, low, high = np.array(found).T
-    name = ("rope" if base == PLAIN else base) if task == "content" else task
+    name = ("rope" if base == PLAIN else base) if task == "recall" else task
     x = np.asarray(alphas) * 2.0**beside
     axis.errorbar(x, middle, yerr=[middle - low, high - middle], capsize=1.2, elinewidth=0.7, label=name, **looks)
     kept_looks = {key: looks[key] for key in ("color", "marker", "markersize") if key in looks}

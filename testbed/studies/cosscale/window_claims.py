@@ -2,7 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.studies.cosscale.stated import ABOVE_ZERO, BOTH, TILTING, UNWINDOWED, stated, step_words, whatever_source
+from testbed.studies.cosscale.stated import (
+    ABOVE_ZERO,
+    BLIND,
+    BOTH,
+    TILTING,
+    UNWINDOWED,
+    stated,
+    step_words,
+    whatever_source,
+)
 from testbed.studies.judge import Claim, Region
 
 if TYPE_CHECKING:
@@ -63,7 +72,7 @@ def of_windows(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f"For alpha >= {b.large_from:g} the excess is within {b.excess:g} of that of windowed attention at the"
             " matched window: the trained one whose measured w_90, and that whose e^H, is nearest.",
             place="our prediction P8",
-            scope="local source (T5), RoPE, n = m",
+            scope="local source (T5), RoPE, n = m; the arm reads it, the window stands at its own floor",
             control=f"world '{UNWINDOWED}'",
             region=Region(upper=b.excess),
             margin=b.excess,
@@ -77,7 +86,7 @@ def of_windows(study: "CosScaleStudy") -> tuple[Claim, ...]:
             f" and {b.window:.0%} of the attention is in the window, with and without the query's own key.",
             place="our prediction P8",
             scope=f"far source (T6), RoPE, n = m, source beyond {study.model.depth} x {reach - 1} tokens; replicates in"
-            " which plain softmax has learnt it and the arm the local source",
+            " which plain softmax has learnt it and the arm reads the local source",
             control=f"world '{UNWINDOWED}'; the windowed arm itself stays at its floor or above (a check)",
             region=ABOVE_ZERO,
             margin=0.0,
@@ -162,9 +171,9 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
         stated(
             study,
             "c4_born",
-            f"With the own key that window is there before training: q and k share a projection, so that a query's"
-            f" cosine with its own key is about 1, and {b.window:.0%} of the attention of the first weights under alpha"
-            f" = {main:g} is on the {reach} nearest keys, nearly all of it on the own one.",
+            f"With the own key that window is there before training where w_q = w_k = 1, as in the released code: q and"
+            f" k are one vector then, and {b.window:.0%} of the attention of the first weights under alpha = {main:g}"
+            f" is on the {reach} nearest keys, nearly all of it on the own one.",
             place="our prediction, from the paper's released code",
             scope=f"{BOTH}; first weights, which no gate concerns",
             control=f"world '{UNWINDOWED}'",
@@ -175,12 +184,39 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
         stated(
             study,
             "c4_born_others",
-            f"So it is without the own key before training: of the attention that is not on the query's own key"
+            f"So it is without the own key before training: of the attention that is not on the query's own key then"
             f" {b.window:.0%} is on the {reach - 1} nearest.",
             place="our prediction, from the paper's released code, without the diagonal",
             scope=f"{BOTH}; first weights, which no gate concerns",
             control=f"world '{UNWINDOWED}'",
             region=Region(lower=b.window),
+            margin=0.0,
+            gated=True,
+        ),
+        stated(
+            study,
+            "gau_blind",
+            f"From that start no gradient finds a far source: the key that is to be copied gets less than 2^-24 of the"
+            f" attention under alpha = {main:g}, what float32 does not resolve beside 1.",
+            place="our prediction, from the paper's released code",
+            scope=f"far source (T6), RoPE; first weights, which no gate concerns; log10 of the mean weight"
+            f" {study.tokens_back} keys back",
+            control=f"world '{UNWINDOWED}'; scales that start apart beside it (a note)",
+            region=Region(upper=BLIND),
+            margin=0.0,
+            gated=True,
+        ),
+        stated(
+            study,
+            "gau_start",
+            f"So it is the start that keeps this block from learning a far source with alpha = {main:g}: from"
+            f" w_q = w_k = 1 the excess stays higher than from scales drawn apart by {b.failed:.0%} of that of the best"
+            " law without context.",
+            place="our prediction, from the paper's released code",
+            scope="far source (T6), RoPE; replicates in which scales drawn apart learnt; that those of one do not is"
+            " the question",
+            control=f"world '{UNWINDOWED}'; the scales that start apart, tuned alike",
+            region=ABOVE_ZERO,
             margin=0.0,
             gated=True,
         ),
@@ -193,7 +229,7 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             place="our prediction P8",
             scope=f"far source (T6), RoPE, n = m, source beyond {study.gau.depth} x {reach - 1} tokens; the other arm"
             " is plain softmax, or if too few replicates of it learnt, the least alpha; replicates in which it has"
-            " learnt far and the arm the local source",
+            " learnt far and the arm reads the local source",
             control=f"world '{UNWINDOWED}'; the windowed arm itself stays at its floor or above (a check)",
             region=ABOVE_ZERO,
             margin=0.0,

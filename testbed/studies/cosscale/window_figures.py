@@ -20,6 +20,7 @@ from testbed.studies.cosscale.drawing import (
     row,
 )
 from testbed.studies.cosscale.evidence import MATCHES, TASKS
+from testbed.studies.cosscale.floors import lag_floors
 from testbed.studies.cosscale.results import Case, Measured, aligned_within
 from testbed.studies.cosscale.stated import PREFIX
 from testbed.studies.study import StudyFigure
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
 WINDOWS = {
     "standard": ("c4_window", "c4_others", "p7_aligned", "p9_sharp"),
-    "gau": ("c4_gau", "c4_gau_others", "c4_born", "c4_born_others"),
+    "gau": ("c4_gau", "c4_gau_others", "c4_born", "c4_born_others", "gau_blind"),
 }
-MATCHED = {"standard": ("c4_alike", "p8_local", "p8_far"), "gau": ("p8_gau",)}
+MATCHED = {"standard": ("c4_alike", "p8_local", "p8_far"), "gau": ("p8_gau", "gau_start")}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Of the scales and of the windows, which lie too near together to be labelled."""
 MATCH_TITLES = {"mass_width": "w$_{90}$ (tokens)", "effective_keys": "keys in effect, e$^H$"}
@@ -105,7 +106,8 @@ def window_figure(study: "CosScaleStudy", data: Measured, family: Family) -> Stu
 def _profiles(axis: "Axes", study: "CosScaleStudy", data: Measured, family: Family, task: Role) -> list[dict[str, Any]]:
     """Mean attention by distance of four arms."""
     m = study.train_length
-    shown = [family.plain, family.scaled(family.alphas[0]), family.scaled(), family.window()]
+    last = family.window() if family.reaches else family.ones
+    shown = [family.plain, family.scaled(family.alphas[0]), family.scaled(), last]
     rows: list[dict[str, Any]] = []
     distances = np.arange(m)
     for place, arm in zip((2, 0, 1, 3), shown, strict=True):
@@ -141,6 +143,21 @@ def _profiles(axis: "Axes", study: "CosScaleStudy", data: Measured, family: Fami
     return rows
 
 
+def _by_alpha(axis: "Axes", data: Measured, family: Family, task: Role, controls: list[str]) -> list[dict[str, Any]]:
+    """Excess by alpha, and that of arms beside."""
+    cases: list[Case] = [(task, family.scaled(alpha)) for alpha in family.alphas]
+    curve(axis, data, family.alphas, cases, "excess", "CosScale", **look(task))
+    for place, arm in enumerate(controls, start=2):
+        name = "from ones" if arm == family.ones else arm.removeprefix("gau-")
+        level(axis, data, (task, arm), "excess", name, **{**cycle_look(place), "linewidth": 0.9})
+    axis.set_title(f"excess, {TITLES[task]}")
+    axis.set_ylabel("excess (nats)")
+    axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # a marker at 0 stands clear of the axis
+    return [row(data, case, "excess", quantity="excess") for case in cases] + [
+        row(data, (task, arm), "excess", quantity="excess") for arm in controls
+    ]
+
+
 def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> StudyFigure:
     """Excess of CosScale and of windows against their measured w_90 and e^H, divergence of rows, and the far source."""
     import matplotlib.pyplot as plt
@@ -150,6 +167,8 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
     rows: list[dict[str, Any]] = []
     scaled: list[Case] = [("local", family.scaled(alpha)) for alpha in alphas]
     windows: list[Case] = [("local", family.window(reach)) for reach in family.reaches]
+    floors = lag_floors(study.local, study.train_length)
+    rows += [{"quantity": "floor", "task": "local", "width": w, "mean": floor} for w, floor in enumerate(floors)]
     for axis, by in zip(axes[0], MATCHES, strict=True):
         looks = [(one, MARKERS[at % len(MARKERS)], 0) for at, one in enumerate(scaled)]
         looks += [(one, MARKERS[at % len(MARKERS)], 1) for at, one in enumerate(windows)]
@@ -157,49 +176,57 @@ def matched_figure(study: "CosScaleStudy", data: Measured, family: Family) -> St
             name = case[1].removeprefix("gau-").replace("cosscale-", "$\\alpha$ = ")
             drawn = {**cycle_look(place), "linestyle": "none", "marker": marker, "markersize": 4}
             curve(axis, data, [data.average(*case, by)], [case], "excess", name, **drawn)
+        for width, floor in enumerate(floors):
+            if width and floor > 0:
+                axis.axhline(floor, color="0.6", linewidth=0.7, linestyle=":", marker="", zorder=0)
+                at = (1.01, floor)
+                axis.text(
+                    *at, f"floor {width}", transform=axis.get_yaxis_transform(), fontsize=5, va="center", ha="left"
+                )
         axis.set_yscale("log")
         axis.margins(x=0.1, y=0.15)
         axis.set_xlabel(MATCH_TITLES[by])
         axis.set_ylabel("excess, local (nats)")
         legend_under(axis, columns=4)
-    for case in [*scaled, *windows, ("local", family.plain)]:
-        rows += [row(data, case, name, quantity=name) for name in (*MATCHES, "row_kl", "row_js", "excess")]
-    for task in TASKS:
-        cases = [(task, family.scaled(alpha)) for alpha in alphas]
-        curve(axes[1, 0], data, alphas, cases, "row_js", task, **look(task))
-        dashed = {**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8}
-        level(axes[1, 0], data, (task, family.plain), "row_js", f"plain, {task}", **dashed)
-    axes[1, 0].set_title(f"rows: from {family.window()}")
-    axes[1, 0].set_ylabel("divergence (nats)")
-    far: list[Case] = [("far", family.scaled(alpha)) for alpha in alphas]
-    axis = axes[1, 1]
-    curve(axis, data, alphas, far, "excess", "CosScale", **look("far"))
-    level(axis, data, ("far", family.plain), "excess", "plain", **{**cycle_look(2), "linewidth": 0.9})
-    level(
-        axis, data, ("far", family.window()), "excess", f"window-{study.reach}", **{**cycle_look(3), "linewidth": 0.9}
-    )
+    controls = [family.plain, family.window() if family.reaches else family.ones]
+    names = (*MATCHES, "row_kl", "row_js", "excess") if family.reaches else (*MATCHES, "excess")
+    for case in dict.fromkeys([*scaled, *windows, *(("local", one) for one in controls)]):
+        rows += [row(data, case, name, quantity=name) for name in names]
+    if family.reaches:
+        for task in TASKS:
+            cases = [(task, family.scaled(alpha)) for alpha in alphas]
+            curve(axes[1, 0], data, alphas, cases, "row_js", task, **look(task))
+            dashed = {**look(task), "linestyle": (0, (2, 2)), "linewidth": 0.8}
+            level(axes[1, 0], data, (task, family.plain), "row_js", f"plain, {task}", **dashed)
+        axes[1, 0].set_title(f"rows: from {family.window()}")
+        axes[1, 0].set_ylabel("divergence (nats)")
+    else:
+        rows += _by_alpha(axes[1, 0], data, family, "local", controls)
+    rows += _by_alpha(axes[1, 1], data, family, "far", controls)
     floor = data.average("far", family.plain, "floor")
-    axis.axhline(floor, color="0.4", linewidth=0.8, linestyle="-", marker="", label="best in the window")
+    axes[1, 1].axhline(floor, color="0.4", linewidth=0.8, linestyle="-", marker="", label="best in the window")
     rows.append({"quantity": "floor", "task": "far", "mean": floor})
-    rows += [row(data, case, "excess", quantity="excess") for case in far]
-    rows += [row(data, ("far", arm), "excess", quantity="excess") for arm in (family.plain, family.window())]
-    axis.set_title("excess, far source")
-    axis.set_ylabel("excess (nats)")
-    axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # a marker at 0 stands clear of the axis
     for one in axes[1]:
         alpha_axis(one, alphas)
         legend_under(one)
+    beside = ": arms with CosScale beside windows of so many keys; they are matched to the nearest"
+    below = (
+        "Bottom left: mean Jensen-Shannon divergence of each arm's rows from those of the model trained with a window"
+        f" of {study.reach} keys, on the same sequences, queries and seeds (in the CSV KL beside it)."
+    )
+    if not family.reaches:
+        beside, below = "", "Bottom left: excess on the local source; from ones: the same block from w_q = w_k = 1."
     return StudyFigure(
         figure=figure,
         rows=rows,
         title=f"CosScale against windowed attention, {family.title}",
         caption=(
             "Top: exact excess over the Bayes risk on the local source against what each arm's attention measures, the"
-            " width that holds 90% and e^H: arms with CosScale beside windows of so many keys; they are matched to the"
-            " nearest. Bottom left: mean Jensen-Shannon divergence of each arm's rows from those of the model trained"
-            f" with a window of {study.reach} keys, on the same sequences, queries and seeds (in the CSV KL beside it)."
-            " Bottom right: excess on the far source at n = m; grey: the best law within the window. An arm that has"
-            f" not learnt the far source stands there with all its seeds. {interval_words(data)}"
+            f" width that holds 90% and e^H{beside}. Dotted: the exact floors of windows of so many tokens, which no"
+            f" windowed arm passes. {below} Bottom right: excess on the far source at n = m; grey: the best law within"
+            " the window. An arm that has not learnt stands with all its seeds; C4 and P8 ask of the local source that"
+            f" an arm reads it, with an excess below {study.bounds.reads:.0%} of that without context."
+            f" {interval_words(data)}"
         ),
         claims=tuple(f"{PREFIX}{name}" for name in MATCHED[family.block]),
     )
