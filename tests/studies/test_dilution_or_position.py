@@ -163,6 +163,25 @@ def test_the_rate_of_least_excess_is_chosen_and_a_diverging_one_is_not(smoke):
     assert tuned_learning_rate(study, task, arm, records)[0] == 1e-2
 
 
+def test_the_arms_that_begin_compares_have_one_rate(smoke):
+    """Each alone would choose another; every cell of the tuning is named once."""
+    study = smoke.replace(tuning=smoke.tuning.replace(learning_rates=(1e-3, 1e-2), n_seeds=1))
+    task = study.tasks[0]
+    excess = {("nope", 1e-3): 0.1, ("nope", 1e-2): 0.2, ("nope_no_begin", 1e-3): 0.5, ("nope_no_begin", 1e-2): 0.1}
+    excess |= {("rope", 1e-3): 0.1, ("rope", 1e-2): 0.2}
+    records = {
+        cell.key: Record(
+            cell.key, "x", cell.resolved(), "done", {"base": excess[cell.probe.arm, cell.probe.learning_rate]}
+        )
+        for cell in study.cells({})
+        if cell.probe.task == task.name
+    }
+    rates = {name: tuned_learning_rate(study, task, study.arm(name), records)[0] for name in task.arms}
+    assert rates == {"nope": 1e-2, "nope_no_begin": 1e-2, "rope": 1e-3}
+    keys = [cell.key for cell in study.cells({})]
+    assert len(keys) == len(set(keys))
+
+
 def test_the_judge_is_right_in_planted_worlds(smoke):
     """80 draws, each with a wrong verdict with probability 5 % at most: more than 16 would be one in 2e6."""
     confusion = calibrate(smoke.worlds(), 8, 10, seed=0, alpha=smoke.alpha)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from testbed.studies import load_studies
-from testbed.studies.judge import calibrate
 from testbed.studies.length_extrapolation import LengthExtrapolation
 from testbed.studies.length_extrapolation.claims import PREFIX, parts_of
 from testbed.studies.length_extrapolation.judgement import notes, verdicts
@@ -151,19 +150,3 @@ def test_every_claim_has_its_evidence_at_a_larger_scale():
     study = load("gpu", "ratios=[1, 4]")
     for world, word in ((BASE, "holds"), ("cosscale_idle", "fails"), ("cosscale_anywhere", "fails")):
         assert truths(study, world)[PREFIX + "only_rope"] == word
-
-
-@pytest.mark.parametrize("world", FAILURES)
-def test_planted_worlds_are_recognised(laptop, world):
-    """With little noise (seeded) every verdict is the truth."""
-    data = planted(laptop, world, np.random.default_rng(3), 8, noisiness=0.1)
-    words = {verdict.claim.id: verdict.verdict for verdict in verdicts(laptop, data)}
-    for claim, truth in truths(laptop, world).items():
-        assert words[claim] == (truth or "undecided"), claim
-
-
-@pytest.mark.slow
-def test_the_judge_is_not_wrong_on_planted_worlds(laptop):
-    """No wrong verdict in ten draws of every world (seeded); undecided is none."""
-    confusion = calibrate(laptop.worlds(), n_replicates=8, n_draws=10, seed=1)
-    assert [(row.world, row.claim) for row in confusion.rows if row.wrong] == []

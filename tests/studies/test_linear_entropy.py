@@ -13,7 +13,6 @@ from testbed.models.transformer import Transformer
 from testbed.runs import Record, Store, finished_records, run
 from testbed.sources.hidden import Mess3
 from testbed.studies import load_studies
-from testbed.studies.judge import calibrate
 from testbed.studies.linear_entropy import LinearEntropy
 from testbed.studies.linear_entropy.measure import beliefs
 from testbed.training.batches import with_begin
@@ -112,14 +111,3 @@ def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
         assert figure.rows
         assert "interval" in figure.caption
     assert not smoke.judge(finished[:-1]).verdicts
-
-
-def test_planted_worlds_are_recognised():
-    """8 replicates: no wrong verdict (seeded); each claim is seen to hold in one world and to fail in the other."""
-    (laptop,) = load_studies(CONFIG, "laptop")
-    confusion = calibrate(laptop.worlds(), n_replicates=8, n_draws=2, seed=1)
-    assert sum(row.wrong for row in confusion.rows) == 0
-    for claim in laptop.claims():
-        mine = [row for row in confusion.rows if row.claim == claim.id]
-        for word in ("holds", "fails"):
-            assert any(row.expected == word and row.counts[word] for row in mine), (claim.id, word)

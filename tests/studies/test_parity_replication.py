@@ -10,7 +10,6 @@ from testbed.core import ConfigError
 from testbed.runs import Record, Store, finished_records, run
 from testbed.sources.parity import SparseParitySource
 from testbed.studies import load_studies
-from testbed.studies.judge import calibrate
 from testbed.studies.parity_replication import ParityReplication
 from testbed.studies.parity_replication.claims import PREFIX, evidence
 from testbed.studies.parity_replication.exact import (
@@ -166,15 +165,6 @@ def test_a_control_whose_risk_moves_and_grids_that_do_not_rise_are_refused(smoke
 
 
 # ------------------------------------------------------------------------------------------------ the judge
-def test_the_judge_is_right_in_planted_worlds(laptop):
-    """8 draws, each with a wrong verdict with probability 5 % at most: more than 5 would be one in 2e6."""
-    confusion = calibrate(laptop.worlds(), 10, 2, seed=0, alpha=laptop.alpha)
-    assert sum(confusion.family.values()) <= 5
-    for row in confusion.rows:
-        if "stop_shortens" not in row.claim:  # whose power ten seeds leave in doubt
-            assert row.power == 1.0, (row.world, row.claim)
-
-
 def test_a_stop_that_never_bites_is_a_share_with_an_honest_bound(laptop):
     data = planted_data(laptop, WORLDS["no_stopping"], np.random.default_rng(0), 10)
     never = evidence(laptop, data)[PREFIX + "stop_costs_sound"]

@@ -4,6 +4,7 @@ Each study is judged as often as its laptop config plans replicates. The draws a
 fact about these draws; how often one is wrong is measured by `testbed calibrate` and stands beside the verdicts.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,6 @@ TOO_FEW_REPLICATES = {
     "irreducible_loss": ("trained", "trained_floor"),
     "optimal_context": ("no_fall",),
     "optimal_context_laws": ("grows_pairs",),
-    "tokenizers": ("plateau_stays", "no_plateau_at_one"),
 }
 """Claims that the laptop's replicates leave undecided, even where they are true; larger scales decide them."""
 
@@ -40,13 +40,18 @@ TOO_FEW_REPLICATES = {
     [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in OVER_TEN_SECONDS), id=path.stem) for path in CONFIGS],
 )
 def test_planted_worlds_are_recognised(config):
-    """No verdict is wrong, and each claim is seen to hold in one world and to fail in another."""
+    """No verdict is wrong, each claim is seen to hold in one world and to fail in another, and a world that it names as
+    its control is one in which it fails."""
     (study,) = load_studies(config, "laptop")
     confusion = calibrate(study.worlds(), study.n_replicates, n_draws=2, seed=1, alpha=study.alpha)
     assert [(row.world, row.claim) for row in confusion.rows if row.wrong] == []
+    worlds = {row.world for row in confusion.rows}
     one_sided = {f"{config.stem}.{name}": "holds" for name in NEVER_TRUE.get(config.stem, ())}
     weak = {f"{config.stem}.{name}" for name in TOO_FEW_REPLICATES.get(config.stem, ())}
     for claim in study.claims():
+        failing = {row.world for row in confusion.rows if row.claim == claim.id and row.expected == "fails"}
+        named = worlds & set(re.findall(r"'([^']+)'", claim.control))
+        assert not named or named & failing, (claim.id, claim.control)
         for word in ("holds", "fails"):
             rows = [row for row in confusion.rows if row.claim == claim.id and row.expected == word]
             assert bool(rows) == (one_sided.get(claim.id) != word), (claim.id, word)

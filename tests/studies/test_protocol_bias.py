@@ -11,7 +11,6 @@ from testbed.core import ConfigError
 from testbed.runs import Record, Store, finished_records, run
 from testbed.sources import build
 from testbed.studies import load_studies
-from testbed.studies.judge import calibrate
 from testbed.studies.protocol_bias import ProtocolBias
 from testbed.studies.protocol_bias.config import Tables, whole_share
 from testbed.studies.protocol_bias.data import Point, gather
@@ -210,8 +209,3 @@ def test_a_missing_record_leaves_no_verdict(smoke, finished):
     judged = smoke.judge([one for one in finished if one.probe["kind"] != "visible"])
     assert judged.verdicts == ()
     assert not judged.checks[0].passed
-
-
-def test_planted_worlds_are_recognised(smoke):
-    confusion = calibrate(smoke.worlds(), 12, n_draws=2, seed=0)
-    assert [(row.world, row.claim) for row in confusion.rows if row.wrong or not row.power] == []

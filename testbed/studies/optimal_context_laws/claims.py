@@ -139,7 +139,7 @@ def claims(study: "OptimalContextLaws") -> tuple[Claim, ...]:
             Region(lower=math.log(b.growth)),
             math.log(b.growth),
             "ln ratio",
-            f"world '{ENDLESS}'",
+            f"world '{SWAPPED}'",
             place="Section 3, theta_m (C10)",
         ),
         stated(
