@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.studies.gate import Bounded, Partial, largest, learnt, least, usable
-from testbed.studies.judge import Claim, Exact, Max, Min, Region, Student, judge
+from testbed.studies.gate import Partial, largest, learnt, least, usable
+from testbed.studies.judge import Bounded, Claim, Exact, Max, Min, Region, Student, judge
 
 
 def claim(region: Region) -> Claim:

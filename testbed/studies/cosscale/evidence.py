@@ -45,8 +45,8 @@ from testbed.studies.cosscale.arms import KEY_NORM, NOPE, PLAIN, Family, scaled,
 from testbed.studies.cosscale.config import Role
 from testbed.studies.cosscale.results import TOP, Case, Floats, Measured, aligned_within
 from testbed.studies.cosscale.stated import PREFIX
-from testbed.studies.gate import Bounded, largest, least, usable
-from testbed.studies.judge import Evidence
+from testbed.studies.gate import largest, least, usable
+from testbed.studies.judge import Bounded, Evidence
 from testbed.theory import cosscale_peak
 
 if TYPE_CHECKING:

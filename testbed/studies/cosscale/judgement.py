@@ -14,8 +14,8 @@ from testbed.studies.cosscale.config import Role
 from testbed.studies.cosscale.evidence import TASKS, evidence
 from testbed.studies.cosscale.notes import notes
 from testbed.studies.cosscale.results import Measured, gather, random_cosine
-from testbed.studies.gate import Bounded, Partial
-from testbed.studies.judge import Evidence, Student, Verdict, judge
+from testbed.studies.gate import Partial
+from testbed.studies.judge import Bounded, Evidence, Student, Verdict, judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:

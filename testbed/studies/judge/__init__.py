@@ -1,9 +1,11 @@
 """The judge: from paired measurements to verdicts on claims, with their error rates stated and tested.
 
-Evidence on numbers: `Exact`, `Student`, `Mean` over `Replicates`, combined by `+ c`, `-`, `Max` and `Min`; comparisons
-of options: `Ranking`. `judge` turns (Claim, evidence) pairs into `Verdict`s; `calibrate` tries it on planted `World`s.
+Evidence on numbers: `Exact`, `Student`, `Mean` over `Replicates`, combined by `+ c`, `-`, `Max` and `Min`, cut by
+`Bounded`; comparisons of options: `Ranking`. `judge` turns (Claim, evidence) pairs into `Verdict`s; `calibrate` tries it
+on planted `World`s.
 """
 
+from testbed.studies.judge.bounded import Bounded
 from testbed.studies.judge.calibrate import Confusion, Row, World, calibrate, clopper_pearson
 from testbed.studies.judge.claim import Claim, Region, Verdict
 from testbed.studies.judge.evidence import Affine, Evidence, Exact, Student
@@ -16,6 +18,7 @@ from testbed.studies.judge.verdict import judge
 
 __all__ = [
     "Affine",
+    "Bounded",
     "Claim",
     "Confusion",
     "Evidence",

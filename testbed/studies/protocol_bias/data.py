@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.gate import Bounded
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Bounded, Evidence, Mean, Replicates, Student
 from testbed.studies.protocol_bias.config import ARMS, PROTOCOLS, ROLES, Arm, Role
 from testbed.studies.protocol_bias.readings import apparent, stopped_at
 
