@@ -1,8 +1,8 @@
 """The judge: from paired measurements to verdicts on claims, with their error rates stated and tested.
 
 Evidence on numbers: `Exact`, `Student`, `Mean` over `Replicates`, combined by `+ c`, `-`, `Max` and `Min`, cut by
-`Bounded`; comparisons of options: `Ranking`. `judge` turns (Claim, evidence) pairs into `Verdict`s; `calibrate` tries it
-on planted `World`s.
+`Bounded`; comparisons of options: `Ranking`. `judge` turns (Claim, evidence) pairs into `Verdict`s; `calibrate` tries
+it on planted `World`s.
 """
 
 from testbed.studies.judge.bounded import Bounded
