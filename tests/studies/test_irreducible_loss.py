@@ -66,7 +66,7 @@ def test_the_limit_and_its_interval_are_those_of_the_search(law, seed):
     width = upper - lower
     coarse = 0.01 if law is POWER else 0.25
     assert found.estimate == pytest.approx(fit.constant, abs=coarse * width)
-    assert found.chi_squared == pytest.approx(fit.chi_squared, abs=0.01 if law is POWER else 0.5)
+    assert found.chi_squared <= fit.chi_squared + (0.01 if law is POWER else 0.5)  # the search may miss the best valley
     assert found.upper == pytest.approx(upper, abs=2 * coarse * width)
     assert found.lower in (pytest.approx(lower, abs=2 * coarse * width), -np.inf)
 

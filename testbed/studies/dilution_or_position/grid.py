@@ -63,9 +63,11 @@ def changes_of(study: "DilutionOrPosition", arm: Arm) -> Iterator[tuple[str, tup
 def tuned_learning_rate(
     study: "DilutionOrPosition", task: Task, arm: Arm, finished: Mapping[str, Record]
 ) -> tuple[float | None, list[Cell]]:
-    """The rate that the tuning chooses, None before it is known; and its cells. Every arm is tuned alike."""
+    """The rate that the tuning chooses, None before it is known; and its cells. Every arm is tuned alike, and the two
+    that `begin` compares as one: by the mean over both."""
+    together = study.tuned_together(task, arm)
     grid = [
-        [_tuning_cell(study, task, arm, rate, seed) for seed in study.tuning.seeds]
+        [_tuning_cell(study, task, one, rate, seed) for one in together for seed in study.tuning.seeds]
         for rate in study.tuning.learning_rates
     ]
     cells = [cell for row in grid for cell in row]

@@ -22,22 +22,18 @@ one with replicates 200 to 211 had more of them and a wider grid. A review of it
 any verdict: the rule for interactions takes what each factor does alone, arms without positions lost their verdicts,
 `scaling_only` leaves out what is so by construction, and the averaging source, on which no temperature could have cost
 anything, gave way to T7b. The run on replicates 220 to 231 chose rates by a rule of its own, and gave the two arms of
-`begin` rates that differed by a factor of two, so that its answer could be the rates'. The present design was fixed
-before replicates 240 to 251 were drawn, and its verdicts come from these alone: rates by the rule and the grid of
-`length_extrapolation` (`testbed.studies.tuning`), and `scaling_only` asked by the measure of `scaling_removes`, half of
-what is to be removed: that nothing at all is removed had a power of .03 to .06 in four of the worlds in which it is
-true, as the noise of many keys' cost was as large as the margin; as asked now it has .98 and over there. How large
-dilution is depends on how sharp training made the heads, so steps are few and the same for all arms of a task, but for
-drawn positions, which need more.
+`begin` rates that differed by a factor of two, so that its answer could be the rates'. Replicates 240 to 251 were
+judged with rates by the rule and the grid of `length_extrapolation` (`testbed.studies.tuning`), and `scaling_only`
+asked by the measure of `scaling_removes`, half of what is to be removed: that nothing at all is removed had a power of
+.03 to .06 in four of the worlds in which it is true, as the noise of many keys' cost was as large as the margin; as
+asked now it has .98 and over there. There each of the two arms of `begin` chose a rate of its own again (.003 with the
+symbol seen, .008 with it hidden), and with the symbol seen dilution was .252 nats at .003 where it had been .114 at
+.006. So the two are now tuned as one, by the mean over both; nothing else was changed, and the verdicts come from
+replicates 260 to 271. How large dilution is depends on how sharp training made the heads, so steps are few and the same
+for all arms of a task, but for drawn positions, which need more.
 
-What stays open. The rule gave the two arms of `begin` different rates again (.003 with the symbol seen, .008 with it
-hidden; two replicates of the tuning tell such rates apart by one of them that is slow to learn), and how much is
-diluted depends on the rate: with the symbol seen it was .252 nats [.214, .288] at .003 here, and .114 [.077, .143] at
-.006 on replicates 220 to 231. So the difference to .083 [.057, .104] with the symbol hidden is not the symbol's alone,
-and the verdict on `begin` speaks of tuned arms. In `length_extrapolation` both arms took .003, and hiding the symbol
-did not lower the excess: .226 nats [.183, .282] against .180 [.106, .242] at 32 m. Shares stay undecided wherever the
-interaction exceeds the smaller factor; which factor is the larger does not depend on the split there, and the reasons
-say it.
+What stays open. Shares stay undecided wherever the interaction exceeds the smaller factor; which factor is the larger
+does not depend on the split there, and the reasons say it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -137,6 +133,11 @@ class DilutionOrPosition(Study):
             except ConfigError as error:
                 raise ConfigError(f"tasks: {task.name}: {error}") from None
 
+    def tuned_together(self, task: Task, arm: Arm) -> list[Arm]:
+        """The arms whose learning rate is one: those that `begin` compares, else the arm alone."""
+        pair = [one for one in self.arms_of(task) if one.name in (self.begin_seen, self.begin_hidden)]
+        return pair if arm in pair else [arm]
+
     def claims(self) -> tuple[Claim, ...]:
         return claims(self)
 
@@ -146,7 +147,7 @@ class DilutionOrPosition(Study):
         for task in self.tasks:
             for arm in self.arms_of(task):
                 rate, tuning = tuned_learning_rate(self, task, arm, finished)
-                cells += tuning
+                cells += [cell for cell in tuning if cell.probe.arm == arm.name]  # type: ignore[attr-defined]
                 if rate is not None:
                     cells += member_cells(self, task, arm, rate)
         return cells
