@@ -239,6 +239,7 @@ def started(folder: Path, n_done: int) -> subprocess.Popen:
     raise AssertionError("the run did not get going")
 
 
+@pytest.mark.slow  # and twenty times in tests/runs/test_nothing_lost.py
 def test_a_killed_run_loses_one_ensemble_at_most(answer, tmp_path) -> None:
     process = started(tmp_path, 5)
     process.kill()

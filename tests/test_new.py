@@ -32,7 +32,7 @@ def test_every_kind_has_a_guide() -> None:
         assert {line.split()[1] for line in lines if line.startswith("testbed ")} <= known
 
 
-@pytest.mark.parametrize("kind", ["source", "method"])
+@pytest.mark.parametrize("kind", ["source", pytest.param("method", marks=pytest.mark.slow)])
 def test_the_files_and_their_tests(tmp_path, kind, capsys) -> None:
     assert call(["new", kind, "my_own_2", "--into", str(tmp_path / "lab")]) == 0
     assert {path.name for path in (tmp_path / "lab").iterdir()} == {"my_own_2.py", "test_my_own_2.py", "my_own_2.toml"}

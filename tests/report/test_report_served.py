@@ -155,6 +155,7 @@ def test_every_figure_is_seen(visit: Visit) -> None:
     assert wide <= 0  # what is wider than the page scrolls within it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["paper", "verdict", "scale"])
 def test_every_filter_leaves_what_it_names(visit: Visit, name: str) -> None:
     rows, articles = "table.summary tbody tr", "article.claim"
@@ -176,6 +177,7 @@ def test_every_filter_leaves_what_it_names(visit: Visit, name: str) -> None:
     assert (visit.count(rows), visit.count(articles)) == everything
 
 
+@pytest.mark.slow
 def test_filters_meet(visit: Visit) -> None:
     visit.tab.select_option("select[data-filter=scale]", "gpu")
     assert visit.count("section.study") == 1
@@ -186,6 +188,7 @@ def test_filters_meet(visit: Visit) -> None:
     assert seen == visit.count("table.summary tbody tr") < 2
 
 
+@pytest.mark.slow
 def test_links_lead_somewhere(visit: Visit) -> None:
     for link in visit.tab.query_selector_all('a[href^="#"]'):
         assert visit.tab.query_selector(f'[id="{link.get_attribute("href")[1:]}"]') is not None

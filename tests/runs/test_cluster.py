@@ -137,6 +137,7 @@ Ensemble.train_step = train_step
 """
 
 
+@pytest.mark.slow
 def test_a_long_training_goes_on_in_the_next_process(tmp_path) -> None:
     settings = {"steps": 12, "seeds": 1, "lengths": (1,)}
     here = records_of(tmp_path / "here", **settings)

@@ -106,7 +106,10 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.text("xyz") | st.lists(s
 NAMES = st.text("abc", min_size=1, max_size=3)
 
 
-@given(st.dictionaries(NAMES, st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1))))
+TREES = st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=4), max_leaves=12)
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=4))
 def test_flattening_keeps_every_leaf(settings) -> None:
     rebuilt: dict = {}
     for name, value in flattened(settings):
