@@ -64,8 +64,8 @@ def claims(study: "OptimalContextLaws") -> tuple[Claim, ...]:
     named = []
     for law, role in pairs_judged():
         home = role in HOME[law]
-        others = f"a control: the law was made for something else; worlds '{THEORY}' and '{SWAPPED}'"
-        control = f"world '{SWAPPED}'" if home else others
+        away = f"a control: the law was made for something else; worlds '{THEORY}' and '{SWAPPED}'"
+        control = f"world '{SWAPPED}'" if home else away
         if law == "paper":
             control = f"worlds '{THEORY}' and '{SWAPPED}', whose excess is not of its form"
         named.append(
