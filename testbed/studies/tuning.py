@@ -6,12 +6,14 @@ their own, all chosen alike. How much attention is diluted beyond m depends on h
 rate: numbers of arms that were tuned by different rules, or on different grids, say little beside each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from testbed.core import Config
+from testbed.runs import Cell, Record
 
 TUNING_OFFSET = 1_000_000
 """Seeds from this number on are seen by the tuning alone."""
@@ -48,3 +50,32 @@ class Tuning(Config):
         return next(
             rate for rate, mean in zip(self.learning_rates, means, strict=True) if mean <= min(means) + self.tie
         )
+
+
+def least_scored(
+    rates: Sequence[float],
+    cells_at: Callable[[float], list[Cell]],
+    score: Callable[[list[Record]], float],
+    finished: Mapping[str, Record],
+) -> tuple[float | None, list[Cell]]:
+    """The rate of least score, the first of equal ones, None before all are known; and the cells of all rates.
+
+    cells_at    rate -> the cells of its trial
+    score       their records, in the same order -> one number; infinite where the rate is of no use
+    """
+    trials = [cells_at(rate) for rate in rates]
+    cells = [cell for trial in trials for cell in trial]
+    if any(cell.key not in finished for cell in cells):
+        return None, cells
+    scores = [score([finished[cell.key] for cell in trial]) for trial in trials]
+    return rates[scores.index(min(scores))], cells
+
+
+def mean_metric(name: str) -> Callable[[list[Record]], float]:
+    """The mean of a metric over records, as a score; infinite where a member diverged."""
+
+    def score(records: list[Record]) -> float:
+        values = [float(one.metrics[name]) if one.status == "done" else np.inf for one in records]  # type: ignore[arg-type]
+        return float(np.mean(values))
+
+    return score

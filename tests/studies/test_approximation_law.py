@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.approximation_law import ApproximationLaw, learners, neighbours
 from testbed.studies.approximation_law.config import Irrelevant, Manifolds, NetworkConfig
@@ -23,15 +23,6 @@ def smoke() -> ApproximationLaw:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, ApproximationLaw)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ learners

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.attention_theory import AttentionTheory
 from testbed.studies.attention_theory.comparison import Comparison, comparisons
@@ -24,15 +24,6 @@ def smoke() -> AttentionTheory:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, AttentionTheory)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ numbers

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.measures.decay import LAWS, POWER, extrapolation_of, fit_decay
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.bayes_risk_law import BayesRiskLaw
 from testbed.studies.bayes_risk_law.classes import KINDS, OTHERS, POWERS, exact_risk, source_of, window_of
@@ -28,15 +28,6 @@ def smoke() -> BayesRiskLaw:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, BayesRiskLaw)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ fits

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
 from testbed.studies import load_studies
 from testbed.studies.context_and_width import ContextAndWidth
 from testbed.studies.context_and_width.claims import at_best, evidence
@@ -20,15 +19,6 @@ def smoke() -> ContextAndWidth:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, ContextAndWidth)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 def rankings(losses: dict[int, list[float]]) -> dict[int, list[Ranking]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.cosscale import CosScaleStudy
 from testbed.studies.cosscale.arms import arms_of, scaled, window
@@ -22,15 +22,6 @@ def smoke() -> CosScaleStudy:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, CosScaleStudy)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ what is asked

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.runs import Record, Store, finished_records, pack, run
+from testbed.runs import Record, pack
 from testbed.studies import load_studies
 from testbed.studies.dilution_or_position import DilutionOrPosition
 from testbed.studies.dilution_or_position.claims import (
@@ -36,16 +36,6 @@ def smoke() -> DilutionOrPosition:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, DilutionOrPosition)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    folder = tmp_path_factory.mktemp("results")
-    with Store(folder, writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from testbed.core import ConfigError
 from testbed.measures.entropy import conditional_entropies
 from testbed.measures.entropy.profile import entropy_profiles
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.sources import IIDSource, MarkovSource
 from testbed.studies import load_studies
 from testbed.studies.estimator_court import EstimatorCourt
@@ -38,15 +38,6 @@ def smoke() -> EstimatorCourt:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, EstimatorCourt)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 @pytest.fixture(scope="module")

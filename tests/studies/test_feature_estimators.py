@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
 from testbed.studies import load_studies
 from testbed.studies.feature_estimators import FeatureEstimators
 from testbed.studies.feature_estimators.config import Clouds
@@ -25,15 +24,6 @@ def smoke() -> FeatureEstimators:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, FeatureEstimators)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 @settings(max_examples=20, deadline=None)

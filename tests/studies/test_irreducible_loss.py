@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from testbed.core import ConfigError
 from testbed.measures.decay import POWER, STRETCHED, constant_interval, fit_decay
 from testbed.predictors import LagRegression, OrderTable
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.sources import build
 from testbed.studies import load_studies
 from testbed.studies.irreducible_loss import IrreducibleLoss
@@ -41,15 +41,6 @@ def smoke() -> IrreducibleLoss:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, IrreducibleLoss)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ limits

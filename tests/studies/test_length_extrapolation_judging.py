@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from testbed.measures.attention_metrics import entropy_slope
-from testbed.runs import Record, Store, finished_records, run
 from testbed.sources import build
 from testbed.studies import load_studies
 from testbed.studies.judge import Exact
@@ -42,16 +41,6 @@ def smoke() -> LengthExtrapolation:
 @pytest.fixture(scope="module")
 def laptop() -> LengthExtrapolation:
     return load("laptop")
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    folder = tmp_path_factory.mktemp("results")
-    with Store(folder, writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ measuring

@@ -10,7 +10,6 @@ from testbed.core import ConfigError
 from testbed.measures.features import final_features
 from testbed.models import ModelConfig
 from testbed.models.transformer import Transformer
-from testbed.runs import Record, Store, finished_records, run
 from testbed.sources.hidden import Mess3
 from testbed.studies import load_studies
 from testbed.studies.linear_entropy import LinearEntropy
@@ -25,15 +24,6 @@ def smoke() -> LinearEntropy:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, LinearEntropy)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ features

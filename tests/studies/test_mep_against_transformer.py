@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.maxent import marginal_of
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.sources import MarkovSource
 from testbed.sources.lags.noisy_copy import NoisyCopySource
 from testbed.studies import load_studies
@@ -43,15 +43,6 @@ def smoke() -> MepAgainstTransformer:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, MepAgainstTransformer)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 def random_block(seed: int, length: int) -> np.ndarray:

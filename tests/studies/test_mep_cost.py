@@ -9,7 +9,7 @@ import torch
 from testbed.core import ConfigError
 from testbed.models import ModelConfig
 from testbed.models.transformer import Transformer
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.mep_cost import MepCost
 from testbed.studies.mep_cost.cached import CachedDecoder
@@ -40,15 +40,6 @@ def smoke() -> MepCost:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, MepCost)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ numbers

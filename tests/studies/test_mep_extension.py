@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.maxent import Constraint, ConstraintSet, JointMarginals, fit_conditional, token_divergences
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.mep_extension import MepExtension, laws, schemes
 from testbed.studies.mep_extension.closed import coverage
@@ -29,15 +29,6 @@ def smoke() -> MepExtension:
     (study,) = load_studies(CONFIG, "smoke", ["replicates=5"])  # as few as may decide: this is run
     assert isinstance(study, MepExtension)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ laws

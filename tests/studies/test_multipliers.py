@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.maxent import Constraint, ConstraintSet, marginal_of
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.multipliers import Multipliers
 from testbed.studies.multipliers.cases import OUTCOMES, all_pairs, edge_law, edge_targets, solved
@@ -28,15 +28,6 @@ def smoke() -> Multipliers:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, Multipliers)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ rates

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.core import ConfigError
 from testbed.predictors import add_constant_law
-from testbed.runs import Cell, MeasureContext, Record, Store, finished_records, pack, run
+from testbed.runs import Cell, MeasureContext, Record, pack
 from testbed.sources import MarkovSource
 from testbed.studies import load_studies
 from testbed.studies.optimal_context import OptimalContext
@@ -31,17 +31,6 @@ def smoke() -> OptimalContext:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, OptimalContext)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    folder = tmp_path_factory.mktemp("results")
-    with Store(folder, writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        again = run(smoke, store)
-        assert again.ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from testbed.core import ConfigError
 from testbed.predictors import OrderTable
 from testbed.predictors.softmax_regression import fit_softmax
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.sources.lags.selector_lag import SelectorLagSource
 from testbed.sources.parity.sparse_parity import SparseParitySource
 from testbed.studies import load_studies
@@ -39,15 +39,6 @@ def smoke() -> OptimalContextLaws:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, OptimalContextLaws)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ the teacher

@@ -9,7 +9,6 @@ import torch
 
 from testbed.core import ConfigError
 from testbed.models.mlp import MLP
-from testbed.runs import Record, Store, finished_records, run
 from testbed.sources.bits import LN2
 from testbed.studies import load_studies
 from testbed.studies.linear_entropy.data import Data, replicates_of
@@ -27,15 +26,6 @@ def smoke() -> ParityFeatures:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, ParityFeatures)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ the state

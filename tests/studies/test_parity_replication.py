@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.sources.parity import SparseParitySource
 from testbed.studies import load_studies
 from testbed.studies.parity_replication import ParityReplication
@@ -42,15 +42,6 @@ def laptop() -> ParityReplication:
     (study,) = load_studies(CONFIG, "laptop")
     assert isinstance(study, ParityReplication)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ what is exact

@@ -12,7 +12,7 @@ from scipy.stats import binom
 
 from testbed.core import ConfigError
 from testbed.measures.probability_gap import gap_statistics, source_gap
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.sources import MarkovSource
 from testbed.studies import load_studies
 from testbed.studies.judge.proportion import Proportion
@@ -43,15 +43,6 @@ def smoke() -> ProbabilityGap:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, ProbabilityGap)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ chains

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, run
 from testbed.sources import build
 from testbed.studies import load_studies
 from testbed.studies.protocol_bias import ProtocolBias
@@ -32,15 +31,6 @@ def smoke() -> ProtocolBias:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, ProtocolBias)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ readings

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("tokenizers")
 
 from testbed.core import ConfigError
-from testbed.runs import Record, Store, finished_records, pack, run
+from testbed.runs import Record, pack
 from testbed.sources import MarkovSource
 from testbed.sources.tokens import token_chain, train_lzw
 from testbed.studies import load_studies
@@ -31,15 +31,6 @@ def load(scale: str, *overrides: str) -> Tokenizers:
 @pytest.fixture(scope="module")
 def smoke() -> Tokenizers:
     return load("smoke")
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu", "full"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from testbed.core import ConfigError
 from testbed.measures.perplexity_tests import perplexity_drift
-from testbed.runs import Record, Store, finished_records, run
+from testbed.runs import Record
 from testbed.studies import load_studies
 from testbed.studies.zero_shot_tests import ZeroShotTests
 from testbed.studies.zero_shot_tests.claims import PREDICTED_TO_FAIL
@@ -29,15 +29,6 @@ def smoke() -> ZeroShotTests:
     (study,) = load_studies(CONFIG, "smoke")
     assert isinstance(study, ZeroShotTests)
     return study
-
-
-@pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> list[Record]:
-    with Store(tmp_path_factory.mktemp("results"), writable=True) as store:
-        outcome = run(smoke, store)
-        assert not outcome.failed
-        assert run(smoke, store).ran == 0
-        return list(finished_records(store, smoke).values())
 
 
 # ------------------------------------------------------------------------------------------------ exact errors

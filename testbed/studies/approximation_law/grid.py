@@ -7,6 +7,7 @@ import numpy as np
 
 from testbed.runs import Cell, Record
 from testbed.studies.approximation_law.config import LAG_LEARNERS, LEARNERS, NETWORKS, Learner, Probe
+from testbed.studies.tuning import least_scored
 
 if TYPE_CHECKING:
     from testbed.studies.approximation_law.study import ApproximationLaw
@@ -85,20 +86,16 @@ def tuned(
 
     The smaller of equal ones. Every arm is tuned alike, on the same grid, on replicates that nothing else sees.
     """
-    cells: list[Cell] = []
-    scores = {}
-    for rate in study.tuning.learning_rates:
-        mine = []
-        for number in range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds):
-            if learner == LAG:
-                mine.append(lag_cell(study, "network", number, rate, tuning=True))
-            else:
-                assert learner in NETWORKS
-                mine.append(manifold_cell(study, learner, dimension, number, rate, tuning=True))
-        cells += mine
-        if all(cell.key in finished for cell in mine):
-            excess = np.concatenate([finished[cell.key].arrays["excess"] for cell in mine])
-            scores[rate] = float(np.log(excess).mean()) if np.all(excess > 0) else np.inf
-    if len(scores) < len(study.tuning.learning_rates):
-        return None, cells
-    return min(scores, key=scores.__getitem__), cells
+    numbers = range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds)
+
+    def trial(rate: float) -> list[Cell]:
+        if learner == LAG:
+            return [lag_cell(study, "network", number, rate, tuning=True) for number in numbers]
+        assert learner in NETWORKS
+        return [manifold_cell(study, learner, dimension, number, rate, tuning=True) for number in numbers]
+
+    def score(records: list[Record]) -> float:
+        excess = np.concatenate([one.arrays["excess"] for one in records])
+        return float(np.log(excess).mean()) if np.all(excess > 0) else np.inf
+
+    return least_scored(study.tuning.learning_rates, trial, score, finished)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from testbed.runs import Cell, Record
 from testbed.studies.irreducible_loss.classes import CHAINS, KINDS, LINEAR, MEMORY, MIXING, TRAINED, Kind, source_of
 from testbed.studies.irreducible_loss.config import MemberProbe, Probe, What
+from testbed.studies.tuning import least_scored, mean_metric
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
@@ -80,15 +79,9 @@ def tuned(study: "IrreducibleLoss", kind: Kind, finished: Mapping[str, Record]) 
     before it is known."""
     training = study.training
     middle = training.sizes[len(training.sizes) // 2]
-    cells, scores = [], {}
-    for rate in training.learning_rates:
-        draws = range(TUNING_OFFSET, TUNING_OFFSET + training.tuning_draws)
-        mine = [member_cell(study, kind, one, size, 0, rate, tuning=True) for one in draws for size in (0, middle)]
-        cells += mine
-        done = [finished[cell.key] for cell in mine if cell.key in finished]
-        if len(done) == len(mine):
-            losses = [float(one.metrics["stopped"]) if one.status == "done" else np.inf for one in done]  # type: ignore[arg-type]
-            scores[rate] = float(np.mean(losses))
-    if len(scores) < len(training.learning_rates):
-        return None, cells
-    return min(scores, key=scores.__getitem__), cells
+    draws = range(TUNING_OFFSET, TUNING_OFFSET + training.tuning_draws)
+
+    def trial(rate: float) -> list[Cell]:
+        return [member_cell(study, kind, one, size, 0, rate, tuning=True) for one in draws for size in (0, middle)]
+
+    return least_scored(training.learning_rates, trial, mean_metric("stopped"), finished)

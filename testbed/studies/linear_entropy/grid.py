@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from testbed.runs import Cell, Record
 from testbed.studies.linear_entropy.config import Arm, Probe
+from testbed.studies.tuning import least_scored, mean_metric
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
@@ -54,14 +53,9 @@ def member_cell(study: "LinearEntropy", arm: Arm, seed: int, rate: float, tuning
 
 def tuned(study: "LinearEntropy", arm: Arm, finished: Mapping[str, Record]) -> tuple[float | None, list[Cell]]:
     """The rate of least mean held-out loss, None before it is known, the smaller of equal ones; and its cells."""
-    cells, scores = [], {}
-    for rate in study.tuning.learning_rates:
-        mine = [member_cell(study, arm, TUNING_OFFSET + i, rate, tuning=True) for i in range(study.tuning.n_seeds)]
-        cells += mine
-        if all(cell.key in finished for cell in mine):
-            found = [finished[cell.key] for cell in mine]
-            losses = [float(one.metrics["heldout"]) if one.status == "done" else np.inf for one in found]  # type: ignore[arg-type]
-            scores[rate] = float(np.mean(losses))
-    if len(scores) < len(study.tuning.learning_rates):
-        return None, cells
-    return min(scores, key=scores.__getitem__), cells
+    seeds = range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds)
+
+    def trial(rate: float) -> list[Cell]:
+        return [member_cell(study, arm, seed, rate, tuning=True) for seed in seeds]
+
+    return least_scored(study.tuning.learning_rates, trial, mean_metric("heldout"), finished)

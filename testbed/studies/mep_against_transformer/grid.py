@@ -8,6 +8,7 @@ import numpy as np
 from testbed.runs import Cell, Record
 from testbed.sources import AnySource, MarkovSource
 from testbed.studies.mep_against_transformer.config import Kind, Probe, Purpose, Task
+from testbed.studies.tuning import least_scored, mean_metric
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
@@ -42,18 +43,12 @@ def tuned_rate(
 ) -> tuple[float | None, list[Cell]]:
     """The rate of least mean excess on the model's own tokens over the tuning's replicates, the smaller one of equals;
     None before it is known. A rate at which one of them diverges is not chosen."""
-    cells, scores = [], {}
-    for rate in study.budget.learning_rates:
-        numbers = range(TUNING_OFFSET, TUNING_OFFSET + study.budget.tuning_seeds)
-        mine = [task_cell(study, task, kind, number, rate, purpose="tuning") for number in numbers]
-        cells += mine
-        done = [finished[cell.key] for cell in mine if cell.key in finished]
-        if len(done) == len(mine):
-            excess = [float(one.metrics["own"]) if one.status == "done" else np.inf for one in done]  # type: ignore[arg-type]
-            scores[rate] = float(np.mean(excess))
-    if len(scores) < len(study.budget.learning_rates):
-        return None, cells
-    return min(scores, key=scores.__getitem__), cells
+    numbers = range(TUNING_OFFSET, TUNING_OFFSET + study.budget.tuning_seeds)
+
+    def trial(rate: float) -> list[Cell]:
+        return [task_cell(study, task, kind, number, rate, purpose="tuning") for number in numbers]
+
+    return least_scored(study.budget.learning_rates, trial, mean_metric("own"), finished)
 
 
 def source_of(task: Task, replicate: int) -> AnySource:

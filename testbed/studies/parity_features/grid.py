@@ -7,6 +7,7 @@ import numpy as np
 
 from testbed.runs import Cell, Record
 from testbed.studies.parity_features.config import ROLES, Probe, Role
+from testbed.studies.tuning import least_scored
 from testbed.training.mlp_spec import MLP_TRAINER_VERSION, MLPOptimiserConfig, MLPSpec
 
 if TYPE_CHECKING:
@@ -62,20 +63,18 @@ def tuned(study: "ParityFeatures", role: Role, finished: Mapping[str, Record]) -
     """
     lengths = study.table(role).lengths
     seeds = range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds)
-    cells: list[Cell] = []
-    scores: dict[float, float] = {}
-    for rate in study.tuning.learning_rates:
-        mine = [
+
+    def trial(rate: float) -> list[Cell]:
+        return [
             member_cell(study, role, seed, length, rate, tuning=True)
             for seed in seeds
             for length in (lengths[0], lengths[-1])
         ]
-        cells += mine
-        if all(cell.key in finished for cell in mine):
-            scores[rate] = float(np.mean([_loss(finished[cell.key]) for cell in mine]))
-    if len(scores) < len(study.tuning.learning_rates):
-        return None, cells
-    return min(scores, key=scores.__getitem__), cells
+
+    def score(records: list[Record]) -> float:
+        return float(np.mean([_loss(one) for one in records]))
+
+    return least_scored(study.tuning.learning_rates, trial, score, finished)
 
 
 def _loss(record: Record) -> float:

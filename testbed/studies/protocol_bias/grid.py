@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from testbed.runs import Cell, Record
 from testbed.studies.protocol_bias.config import ARMS, PROTOCOLS, ROLES, Arm, Probe, Protocol, Role
+from testbed.studies.tuning import least_scored, mean_metric
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
@@ -98,24 +97,19 @@ def tuned(study: "ProtocolBias", arm: Arm | None, finished: Mapping[str, Record]
     Of the sound protocol over the extreme l and D, and then for all protocols, l, D and the control: protocols differ
     in what they are named after alone. Of models of visible windows each arm by itself.
     """
-    networks, cells, scores = study.networks, [], {}
-    for rate in study.tuning.learning_rates:
-        mine: list[Cell] = []
-        for seed in range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds):
-            if arm is not None:
-                mine.append(visible_cell(study, "designed", arm, seed, rate, tuning=True))
-                continue
-            for size in (networks.sizes[0], networks.sizes[-1]):
-                for length in (networks.lengths[0], networks.lengths[-1]):
-                    mine.append(member_cell(study, "designed", "sound", size, length, seed, rate, tuning=True))
-        cells += mine
-        if all(cell.key in finished for cell in mine):
-            found = [finished[cell.key] for cell in mine]
-            losses = [float(one.metrics["heldout"]) if one.status == "done" else np.inf for one in found]  # type: ignore[arg-type]
-            scores[rate] = float(np.mean(losses))
-    if len(scores) < len(study.tuning.learning_rates):
-        return None, cells
-    return min(scores, key=scores.__getitem__), cells
+    networks, seeds = study.networks, range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds)
+
+    def trial(rate: float) -> list[Cell]:
+        if arm is not None:
+            return [visible_cell(study, "designed", arm, seed, rate, tuning=True) for seed in seeds]
+        return [
+            member_cell(study, "designed", "sound", size, length, seed, rate, tuning=True)
+            for seed in seeds
+            for size in (networks.sizes[0], networks.sizes[-1])
+            for length in (networks.lengths[0], networks.lengths[-1])
+        ]
+
+    return least_scored(study.tuning.learning_rates, trial, mean_metric("heldout"), finished)
 
 
 def all_cells(study: "ProtocolBias", finished: Mapping[str, Record]) -> Iterator[Cell]:
