@@ -35,7 +35,9 @@ class Block(nn.Module):
         self.heads, self.rope = heads, rope
         self.attention_norm, self.mlp_norm = RMSNorm(width), RMSNorm(width)
         self.query, self.key, self.value, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
-        self.mlp_in, self.mlp_out = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
+        self.has_mlp = hidden > 0
+        if self.has_mlp:
+            self.mlp_in, self.mlp_out = nn.Linear(width, hidden, bias=False), nn.Linear(hidden, width, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         B, T, D = x_BTD.shape
@@ -47,6 +49,8 @@ class Block(nn.Module):
         future = torch.ones(T, T, dtype=torch.bool).triu(1)
         a = logits.masked_fill(future, -math.inf).softmax(dim=-1) @ v
         x_BTD = x_BTD + self.out(a.transpose(1, 2).reshape(B, T, D))
+        if not self.has_mlp:
+            return x_BTD
         return x_BTD + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BTD))))
 
 
@@ -85,10 +89,12 @@ class PlainTransformer(nn.Module):
             named["head"] = [(self.head.weight, True)]
         for i, b in enumerate(self.blocks):
             named[f"{i}.attention_norm"] = [(b.attention_norm.gain, False)]
-            named[f"{i}.mlp_norm"] = [(b.mlp_norm.gain, False)]
             named[f"{i}.qkv"] = [(one.weight, True) for one in (b.query, b.key, b.value)]
-            for name, linear in (("attention_out", b.out), ("mlp_in", b.mlp_in), ("mlp_out", b.mlp_out)):
-                named[f"{i}.{name}"] = [(linear.weight, True)]
+            named[f"{i}.attention_out"] = [(b.out.weight, True)]
+            if b.has_mlp:
+                named[f"{i}.mlp_norm"] = [(b.mlp_norm.gain, False)]
+                named[f"{i}.mlp_in"] = [(b.mlp_in.weight, True)]
+                named[f"{i}.mlp_out"] = [(b.mlp_out.weight, True)]
         return named
 
     @torch.no_grad()

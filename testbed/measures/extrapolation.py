@@ -80,9 +80,8 @@ def _ready(
     member: TrainedMember, methods: Iterable[Any] | None, calibration_tokens: NDArray[Any] | None, device: str
 ) -> tuple[Transformer, dict[str, torch.Tensor], Calibrated | None, torch.device]:
     """The model under these methods, the member's weights, and what calibrated methods read off them."""
-    trained, model = _models(member, methods)
+    model, weights = member.opened(device, methods=methods)
     where = torch.device(device)
-    weights = trained.layout.views(torch.from_numpy(np.array(member.weights))[None].to(where))
     if not model.calibrated_methods:
         return model, weights, None, where
     needed = model.geometry.train_length - 1
@@ -94,13 +93,6 @@ def _ready(
     seen = torch.from_numpy(calibration_tokens[:, :needed].astype(np.int64)).to(where)
     with torch.no_grad():
         return model, weights, calibrate(model, weights, with_begin(seen[None], model.begin)), where
-
-
-def _models(member: TrainedMember, methods: Iterable[Any] | None) -> tuple[Transformer, Transformer]:
-    """The member's model as trained, and with these methods."""
-    spec = member.spec
-    trained = Transformer(spec.model, spec.source.vocab_size, spec.data.max_context + 1)
-    return trained, trained if methods is None else trained.with_methods(methods)
 
 
 @dataclass(frozen=True)
@@ -159,7 +151,7 @@ def excess_at(
     judged = drawn.judged & looked_at
     methods = None if methods is None else tuple(methods)
     calibration = None
-    if _models(member, methods)[1].calibrated_methods:
+    if member.opened(methods=methods)[0].calibrated_methods:
         spec = member.spec
         calibration = draw_sequences(spec.source, "probe", seed, n_calibration, spec.data.max_context + 1).tokens
     log_q = log_laws_at(member, drawn.tokens, judged, methods, calibration, chunk, device)

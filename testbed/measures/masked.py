@@ -49,9 +49,8 @@ def masked_log_laws(
     """
     if tokens.shape != masked.shape or not masked.any():
         raise ConfigError(f"masked: need some of tokens {tokens.shape}, given {int(masked.sum())} of {masked.shape}")
-    trained, model = _models(member, methods)
+    model, weights = _opened(member, methods, device)
     where = torch.device(device)
-    weights = trained.layout.views(torch.from_numpy(np.array(member.weights))[None].to(where))
     with torch.no_grad():
         calibrated = None
         if model.calibrated_methods:
@@ -67,13 +66,14 @@ def masked_log_laws(
         return log_masked_laws(model, weights, tokens, masked, where, chunk, calibrated)
 
 
-def _models(member: TrainedMember, methods: Iterable[Any] | None) -> tuple[Transformer, Transformer]:
-    """The member's model as trained, and with these methods."""
+def _opened(
+    member: TrainedMember, methods: Iterable[Any] | None, device: str
+) -> tuple[Transformer, dict[str, torch.Tensor]]:
+    """The member's model with these methods, and its weights."""
     spec = member.spec
     if spec.data.batch != "masked":
         raise ConfigError(f"member: trained with data.batch = {spec.data.batch}; masked laws need data.batch = masked")
-    trained = Transformer(spec.model, spec.source.vocab_size, spec.data.max_context + 1)
-    return trained, trained if methods is None else trained.with_methods(methods)
+    return member.opened(device, methods=methods)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def masked_excess_at(
     masked = draw_sites(drawn.judged, n_masked, "evaluation", seed)
     methods = None if methods is None else tuple(methods)
     calibration = None
-    if _models(member, methods)[1].calibrated_methods:
+    if _opened(member, methods, "cpu")[0].calibrated_methods:
         spec = member.spec
         probe = draw_sequences(spec.source, "probe", seed, n_calibration, spec.context_length)
         calibration = probe.tokens, draw_sites(probe.judged, spec.data.n_masked, "probe", seed)

@@ -41,7 +41,11 @@ class ModelConfig(Config):
     width: int = Field(32, ge=2, description="model dimension D")
     depth: int = Field(2, ge=1, description="number of blocks")
     heads: int = Field(2, ge=1, description="attention heads H; divides the width (gau: sets the default key size)")
-    mlp_ratio: int = Field(4, ge=1, description="standard: hidden units of the MLP as a multiple of the width")
+    mlp_ratio: int = Field(
+        4,
+        ge=0,
+        description="standard: hidden units of the MLP as a multiple of the width; 0: attention alone",
+    )
     key_size: int | None = Field(None, ge=1, description="gau: size s of its head; left out: width / heads")
     expansion: int = Field(2, ge=1, description="gau: size e of gate and values as a multiple of the width")
     key_scales: Literal["ones", "normal"] = Field(

@@ -3,7 +3,7 @@
 Axes   E member   B batch   T time   H head   K head dimension   D model dimension   M = B T   V vocabulary
 Choices
     pre-norm blocks, RMS norm with a gain, no biases (gated attention units instead: see gau.py)
-    attention and MLP (GELU) in sequence, residual stream of width D
+    attention and MLP (GELU) in sequence, or attention alone, residual stream of width D
     causal, unless the config says that every query sees every key
     token V is the begin symbol: every window starts with it; V + 1 hides a token, in models for masked tokens
     every weight is (E, in, out) and every product a batched matrix product over E
@@ -189,6 +189,8 @@ class Transformer:
         a_EBHTK = attend(q, k, v, n_queries_EMD.view(E, B, -1, d), at, active, block, watch)
         a_EMD = a_EBHTK.transpose(2, 3).reshape(E, -1, d)
         x_EMD = torch.baddbmm(x_EMD, a_EMD, matrix("attention_out"))
+        if not self.config.mlp_ratio:
+            return x_EMD
         hidden_EMD = F.gelu(torch.bmm(rms_norm(x_EMD), matrix("mlp_in", "mlp_norm")))
         return torch.baddbmm(x_EMD, hidden_EMD, matrix("mlp_out"))
 
@@ -198,10 +200,14 @@ def _standard_weights(config: ModelConfig, block: int) -> WeightShapes:
     another factor 2 depth (Radford et al. 2019)."""
     d, hidden = config.width, config.mlp_ratio * config.width
     shrink = 1.0 / math.sqrt(2 * config.depth)
-    return {
+    attention: WeightShapes = {
         f"{block}.attention_norm": ((d,), 0.0, 1.0, False),
         f"{block}.qkv": ((d, 3 * d), d**-0.5, 0.0, True),
         f"{block}.attention_out": ((d, d), shrink * d**-0.5, 0.0, True),
+    }
+    if not hidden:
+        return attention
+    return attention | {
         f"{block}.mlp_norm": ((d,), 0.0, 1.0, False),
         f"{block}.mlp_in": ((d, hidden), d**-0.5, 0.0, True),
         f"{block}.mlp_out": ((hidden, d), shrink * hidden**-0.5, 0.0, True),

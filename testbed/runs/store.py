@@ -21,6 +21,7 @@ from testbed.training import TrainingSpec
 from testbed.training.member import TrainedMember
 
 INLINE_BYTES = 2**20
+WEIGHTS_ALONG = "weights_along_path"
 
 
 class Store:
@@ -142,6 +143,9 @@ class Store:
         arrays = {"weights": np.stack([member.weights for member in members])}
         for name in members[0].path:
             arrays[f"path_{name}"] = np.stack([member.path[name] for member in members])
+        along = [member.path_weights for member in members if member.path_weights is not None]
+        if along:
+            arrays[WEIGHTS_ALONG] = np.stack(along)
         file = write_arrays(self.folder / "members", arrays)
         for row, member in enumerate(members):
             summary = {
@@ -236,6 +240,7 @@ def _member(spec: TrainingSpec, arrays: dict[str, np.ndarray], row: int, summary
         diverged_at=summary["diverged_at"],
         last_finite_loss=None if last is None else float(last),
         seconds=summary["seconds"],
+        path_weights=arrays[WEIGHTS_ALONG][row] if WEIGHTS_ALONG in arrays else None,
     )
 
 

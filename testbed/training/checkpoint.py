@@ -38,16 +38,22 @@ class Progress:
     steps     finished
     paths     (E, 3, points) training loss, excess, held-out loss of the caller's members; NaN where still to come
     seconds   spent so far
+    weights   (E, points, P) of the same members at these points, where they are kept
     """
 
     steps: int
     paths: NDArray[np.float64]
     seconds: float = field(default=0.0)
+    weights: NDArray[np.float32] | None = None
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """By the names they have in a file."""
+        return {"paths": self.paths} | ({} if self.weights is None else {"path_weights": self.weights})
 
 
 def save(file: Path, specs: list[TrainingSpec], ensemble: Ensemble, progress: Progress) -> bool:
     """Write the state in place of an older one. Where that fails (a full disk), it is said and the training goes on."""
-    arrays = {name: tensor.cpu().numpy() for name, tensor in _tensors(ensemble).items()} | {"paths": progress.paths}
+    arrays = {name: tensor.cpu().numpy() for name, tensor in _tensors(ensemble).items()} | progress.arrays()
     head = _versions() | {"training": group_key(specs), "steps": progress.steps, "seconds": progress.seconds}
     head["checksum"] = _checksum(head, arrays)
     arrays["head"] = np.frombuffer(json.dumps(head, sort_keys=True).encode(), dtype=np.uint8)
@@ -90,13 +96,14 @@ def restore(file: Path, specs: list[TrainingSpec], ensemble: Ensemble) -> Progre
     if checksum != _checksum(head, arrays):
         raise StoreError(f"{file} does not match its checksum; {remedy}")
     state = _tensors(ensemble)
-    fits = head["training"] == group_key(specs) and state.keys() | {"paths"} == arrays.keys()
+    along = {"paths"} | ({"path_weights"} if specs[0].evaluation.keep_weights else set())
+    fits = head["training"] == group_key(specs) and state.keys() | along == arrays.keys()
     if not fits or any(arrays[name].shape != tensor.shape for name, tensor in state.items()):
         raise StoreError(f"{file} belongs to another training; {remedy}")
     for name, tensor in state.items():
         tensor.copy_(torch.from_numpy(arrays[name]))
     ensemble.refresh()
-    return Progress(head["steps"], arrays["paths"], head["seconds"])
+    return Progress(head["steps"], arrays["paths"], head["seconds"], arrays.get("path_weights"))
 
 
 def _tensors(ensemble: Ensemble) -> dict[str, torch.Tensor]:

@@ -90,6 +90,10 @@ class EvaluationConfig(Config):
     path_spacing: Literal["log", "even"] = Field(
         "log", description="of these evaluations: log, from the 64th part of the steps on; even, as a validation is"
     )
+    keep_weights: bool = Field(
+        False,
+        description="keep the weights at each of these evaluations, to measure more along training",
+    )
 
 
 class TrainingSpec(Config):

@@ -92,7 +92,7 @@ def _train(
     ensemble = Ensemble(specs, device)
     n_steps, scoring = specs[0].optimiser.steps, specs[0].evaluation
     points = path_steps(n_steps, scoring.path_points, scoring.path_spacing)
-    progress = Progress(0, np.full((len(specs), 3, len(points)), np.nan))
+    progress = _start(specs, ensemble, len(points))
     file = None if checkpoints is None else checkpoints / f"{group_key(specs)}.npz"
     if file is not None:
         progress = restore(file, specs, ensemble) or progress
@@ -101,7 +101,10 @@ def _train(
     for step in range(progress.steps, n_steps):
         loss_E = ensemble.train_step(step)
         if step + 1 in points:
-            progress.paths[:, :, points.index(step + 1)] = _point(ensemble, specs, loss_E)
+            point = points.index(step + 1)
+            progress.paths[:, :, point] = _point(ensemble, specs, loss_E)
+            if progress.weights is not None:
+                progress.weights[:, point] = ensemble.weights_EP.cpu().numpy()[ensemble.row_of]
         progress.steps = step + 1
         now = time.monotonic()
         # what follows the last step is short, but the parts to come may not be
@@ -113,7 +116,16 @@ def _train(
         watch(step + 1, len(specs))
     scores = [scoring_set(spec).score(_laws(ensemble, i, spec)) for i, spec in enumerate(specs)]
     seconds = (time.monotonic() - started) / len(specs)
-    return [_member(ensemble, i, spec, points, progress.paths[i], scores[i], seconds) for i, spec in enumerate(specs)]
+    return [_member(ensemble, i, spec, points, progress, scores[i], seconds) for i, spec in enumerate(specs)]
+
+
+def _start(specs: list[TrainingSpec], ensemble: Ensemble, n_points: int) -> Progress:
+    """Nothing done yet."""
+    paths = np.full((len(specs), 3, n_points), np.nan)
+    if not specs[0].evaluation.keep_weights:
+        return Progress(0, paths)
+    row_length = ensemble.weights_EP.shape[1]
+    return Progress(0, paths, weights=np.zeros((len(specs), n_points, row_length), dtype=np.float32))
 
 
 def _point(ensemble: Ensemble, specs: list[TrainingSpec], loss_E: torch.Tensor) -> np.ndarray:
@@ -148,11 +160,11 @@ def _member(
     index: int,
     spec: TrainingSpec,
     points: list[int],
-    path: np.ndarray,
+    progress: Progress,
     scores: Scores,
     seconds: float,
 ) -> TrainedMember:
-    fate = ensemble.divergence(index)
+    fate, path = ensemble.divergence(index), progress.paths[index]
     return TrainedMember(
         spec=spec,
         status="done" if fate is None else "diverged",
@@ -168,4 +180,5 @@ def _member(
         diverged_at=None if fate is None else fate.step,
         last_finite_loss=None if fate is None else fate.last_finite_loss,
         seconds=seconds,
+        path_weights=None if progress.weights is None else progress.weights[index].copy(),
     )

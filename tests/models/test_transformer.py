@@ -20,6 +20,7 @@ VARIANTS = [
     ModelConfig(width=8, depth=3, heads=2, methods=("learned",), mlp_ratio=2),
     ModelConfig(width=8, depth=2, heads=4, methods=("nope",), tied_head=True),
     ModelConfig(width=9, depth=2, heads=3, methods=()),
+    ModelConfig(width=8, depth=2, heads=2, methods=("rope",), mlp_ratio=0),
 ]
 
 

@@ -168,6 +168,19 @@ def test_members_come_back_as_they_were(tmp_path) -> None:
         }
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_weights_along_training_are_stored_where_they_are_kept(tmp_path, keep) -> None:
+    specs = [cell.training for cell in tiny().cells({}) if cell.training is not None][:1]
+    specs = [one.replace(evaluation=one.evaluation.replace(keep_weights=keep)) for one in specs]
+    (fresh,) = trainer.train(specs)
+    with Store(tmp_path, writable=True) as store:
+        with store.transaction():
+            store.save_members([fresh])
+        (member,) = store.load_members(specs).values()
+    assert (member.path_weights is not None) == keep
+    assert not keep or np.array_equal(member.path_weights, fresh.path_weights)
+
+
 # ------------------------------------------------------------------------------------------------ progress
 class Point(Config):
     """A cell that trains nothing."""

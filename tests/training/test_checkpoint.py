@@ -19,7 +19,9 @@ SOURCE = MarkovSource.random(vocab_size=3, order=2, concentration=0.5, seed=1)
 STEPS = 40
 
 
-def spec(seed=0, length=2, batch="sampled", n_targets=40, rate=1e-2, model=None, precision="float32", **others):
+def spec(
+    seed=0, length=2, batch="sampled", n_targets=40, rate=1e-2, model=None, precision="float32", keep=False, **others
+):
     return TrainingSpec(
         source=SOURCE,
         context_length=length,
@@ -28,7 +30,7 @@ def spec(seed=0, length=2, batch="sampled", n_targets=40, rate=1e-2, model=None,
         optimiser=OptimiserConfig(
             learning_rate=rate, steps=STEPS, warmup_steps=2, weight_decay=0.1, precision=precision
         ),
-        evaluation=EvaluationConfig(n_contexts=40, n_heldout=40, path_points=4),
+        evaluation=EvaluationConfig(n_contexts=40, n_heldout=40, path_points=4, keep_weights=keep),
         initial_seed=seed,
         **others,
     )
@@ -37,6 +39,7 @@ def spec(seed=0, length=2, batch="sampled", n_targets=40, rate=1e-2, model=None,
 ENSEMBLES = {
     "windows": [spec(0), spec(1, length=3), spec(2, rate=1e36)],  # the last diverges
     "stream": [spec(0, n_targets=None), spec(1, n_targets=None, length=3)],
+    "weights kept": [spec(0, keep=True), spec(1, keep=True, length=3)],
     "narrow": [spec(0, precision="bfloat16", loss="all")],
     "drawn positions": [spec(0, model={"methods": ("rope", {"type": "pose", "target_length": 9})})],
     "masked": [spec(i, length=3, batch="masked", model={"causal": False, "mask_symbol": True}) for i in range(2)],
@@ -64,6 +67,8 @@ def assert_same(found, expected) -> None:
     for a, b in zip(found, expected, strict=True):
         assert (a.spec, a.status, a.diverged_at) == (b.spec, b.status, b.diverged_at)
         assert a.weights.tobytes() == b.weights.tobytes()
+        assert (a.path_weights is None) == (b.path_weights is None)
+        assert a.path_weights is None or a.path_weights.tobytes() == b.path_weights.tobytes()
         assert {k: float(v).hex() for k, v in a.scores.items()} == {k: float(v).hex() for k, v in b.scores.items()}
         assert {k: v.tobytes() for k, v in a.path.items()} == {k: v.tobytes() for k, v in b.path.items()}
 

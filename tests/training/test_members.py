@@ -89,6 +89,25 @@ def test_training_lowers_the_excess_and_records_the_path():
     assert member.path["train_loss"][-1] == pytest.approx(h + member.scores["excess"], abs=2e-3)
 
 
+def test_the_weights_kept_along_training_are_those_that_were_scored():
+    one = spec(2).replace(evaluation=EvaluationConfig(n_contexts=50, n_heldout=50, path_points=3, keep_weights=True))
+    kept, other = train([one, one.replace(initial_seed=9)])
+    target = evaluation_set(one)
+    for point, excess in enumerate(kept.path["excess"]):
+        assert target.excess(kept.log_laws(target.contexts, point=point)) == excess
+    assert np.array_equal(kept.path_weights[-1], kept.weights)
+    assert not np.array_equal(kept.path_weights, other.path_weights)
+    tokens = SOURCE.sample(4, 4, seed=3)
+    at_all = kept.sequence_log_laws(tokens[:, :3], point=1)
+    assert at_all.shape == (4, 3, SOURCE.vocab_size)
+    np.testing.assert_allclose(at_all[:, 2], kept.log_laws(tokens[:, :2], point=1), atol=1e-5)
+    (without,) = train([spec(2)])
+    assert without.path_weights is None
+    assert np.array_equal(without.weights, kept.weights)
+    with pytest.raises(ValueError, match="keep_weights = true"):
+        without.log_laws(tokens, point=0)
+
+
 # ------------------------------------------------------------------------------------------------ divergence
 def test_a_rate_without_bounds_stops_the_member_and_leaves_its_neighbours_bitwise_alone():
     calm = [spec(2, seed=0), spec(2, seed=1), spec(1, seed=2)]

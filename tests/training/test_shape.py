@@ -49,6 +49,7 @@ CHANGED = {
     "evaluation.n_heldout": 5,
     "evaluation.path_points": 5,
     "evaluation.path_spacing": "even",
+    "evaluation.keep_weights": True,
     "loss": "all",
     "initial_seed": 5,
 }

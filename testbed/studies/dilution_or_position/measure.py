@@ -128,8 +128,7 @@ def member_record(cell: Cell, probe: Probe, member: TrainedMember, context: Meas
     train_length = spec.data.max_context + 1
     seen = drawn(spec.source, probe.length, train_length, probe.n_sequences, probe.seed)
     device = torch.device(context.device)
-    trained = Transformer(spec.model, spec.source.vocab_size, train_length)
-    weights = trained.layout.views(torch.from_numpy(np.array(member.weights))[None].to(device))
+    trained, weights = member.opened(context.device)
     log_q = corner_log_laws(trained.with_methods(probe.methods), weights, seen, probe.seed, device)
     answer = np.arange(len(seen.tokens)), seen.tokens[:, -1].astype(np.int64)
     metrics: dict[str, Any] = {}

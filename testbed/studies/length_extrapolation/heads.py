@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from testbed.measures.attention import attention_weights
 from testbed.measures.attention_metrics import shape_drift
 from testbed.measures.extrapolation import last_attention_rows
-from testbed.models.transformer import Transformer
 from testbed.sources import Source
 from testbed.sources.recall.fillers import Fillers
 from testbed.sources.recall.key_value_recall import KeyValueRecall
@@ -102,12 +101,11 @@ def drift_measures(
     if not isinstance(source, Needle):
         return {}
     m = member.spec.data.max_context + 1
-    trained = Transformer(member.spec.model, source.vocab_size, m)
+    trained, weights = member.opened(device)
     model = trained.with_methods(methods)
     if model.calibrated_methods:
         return {}
     where = torch.device(device)
-    weights = trained.layout.views(torch.from_numpy(np.array(member.weights))[None].to(where))
     long = appended(source, tokens[:DRIFT_SEQUENCES], m)
 
     def row(part: Tokens) -> torch.Tensor:

@@ -42,22 +42,11 @@ def member_record(cell: Cell, member: TrainedMember, device: str) -> Record:
 
 def block_excess(member: TrainedMember, device: str) -> Floats:
     """(l + 1,) mean exact KL at each position of the evaluation windows, whose last target is that of full context."""
-    import torch
-
-    from testbed.models.transformer import Transformer
-    from testbed.training.ensemble import log_sequence_laws
-
     spec = member.spec
     tokens, laws = _blocks(
         spec.source, spec.data.seed, spec.evaluation.n_contexts, spec.data.max_context, spec.context_length
     )
-    model = Transformer(spec.model, spec.source.vocab_size, spec.data.max_context + 1)
-    row = torch.from_numpy(np.array(member.weights))[None].to(device)
-    with torch.no_grad():
-        log_q = log_sequence_laws(
-            model, model.layout.views(row), tokens, np.ones(tokens.shape, dtype=np.bool_), torch.device(device)
-        )
-    return np.asarray(divergences(laws, log_q.reshape(laws.shape)).mean(axis=0))
+    return np.asarray(divergences(laws, member.sequence_log_laws(tokens, device)).mean(axis=0))
 
 
 @lru_cache(maxsize=16)
