@@ -6,18 +6,11 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+from plain_blocks import ACTIVATIONS, NORMS
 from torch import Tensor, nn
 
+from testbed.models import ModelConfig
 from testbed.training import TrainingSpec
-
-
-class RMSNorm(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x / (x.pow(2).mean(dim=-1, keepdim=True) + 1e-5).sqrt() * self.gain
 
 
 def rotated(x_BHTK: Tensor, base: float = 10_000.0) -> Tensor:
@@ -30,10 +23,12 @@ def rotated(x_BHTK: Tensor, base: float = 10_000.0) -> Tensor:
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, heads: int, hidden: int, rope: bool) -> None:
+    def __init__(self, c: ModelConfig, rope: bool) -> None:
         super().__init__()
-        self.heads, self.rope = heads, rope
-        self.attention_norm, self.mlp_norm = RMSNorm(width), RMSNorm(width)
+        width, hidden = c.width, c.mlp_ratio * c.width
+        self.heads, self.rope = c.heads, rope
+        self.attention_norm, self.mlp_norm = (NORMS[c.norm.type_name][1](width) for _ in range(2))
+        self.activation = ACTIVATIONS[c.activation.type_name][1](hidden)
         self.query, self.key, self.value, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
         self.has_mlp = hidden > 0
         if self.has_mlp:
@@ -51,7 +46,7 @@ class Block(nn.Module):
         x_BTD = x_BTD + self.out(a.transpose(1, 2).reshape(B, T, D))
         if not self.has_mlp:
             return x_BTD
-        return x_BTD + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x_BTD))))
+        return x_BTD + self.mlp_out(self.activation(self.mlp_in(self.mlp_norm(x_BTD))))
 
 
 class PlainTransformer(nn.Module):
@@ -65,9 +60,8 @@ class PlainTransformer(nn.Module):
         self.embedding = nn.Embedding(V + 1, c.width)
         if self.learned:
             self.position = nn.Embedding(spec.data.max_context + 1, c.width)
-        hidden = c.mlp_ratio * c.width
-        self.blocks = nn.ModuleList(Block(c.width, c.heads, hidden, "rope" in names) for _ in range(c.depth))
-        self.final_norm = RMSNorm(c.width)
+        self.blocks = nn.ModuleList(Block(c, "rope" in names) for _ in range(c.depth))
+        self.final_norm = NORMS[c.norm.type_name][1](c.width)
         if not self.tied:
             self.head = nn.Linear(c.width, V, bias=False)
 
@@ -82,17 +76,23 @@ class PlainTransformer(nn.Module):
 
     def named(self) -> dict[str, list[tuple[nn.Parameter, bool]]]:
         """The layout's name -> the parameters that stand side by side under it, and whether they are transposed."""
-        named = {"embedding": [(self.embedding.weight, False)], "final_norm": [(self.final_norm.gain, False)]}
+        named = {"embedding": [(self.embedding.weight, False)]}
+
+        def add(place: str, part: nn.Module) -> None:
+            named.update({place + name: [(one, False)] for name, one in part.named().items()})
+
+        add("final_norm", self.final_norm)
         if self.learned:
             named["method.learned.position"] = [(self.position.weight, False)]
         if not self.tied:
             named["head"] = [(self.head.weight, True)]
         for i, b in enumerate(self.blocks):
-            named[f"{i}.attention_norm"] = [(b.attention_norm.gain, False)]
+            add(f"{i}.attention_norm", b.attention_norm)
             named[f"{i}.qkv"] = [(one.weight, True) for one in (b.query, b.key, b.value)]
             named[f"{i}.attention_out"] = [(b.out.weight, True)]
             if b.has_mlp:
-                named[f"{i}.mlp_norm"] = [(b.mlp_norm.gain, False)]
+                add(f"{i}.mlp_norm", b.mlp_norm)
+                add(f"{i}.activation", b.activation)
                 named[f"{i}.mlp_in"] = [(b.mlp_in.weight, True)]
                 named[f"{i}.mlp_out"] = [(b.mlp_out.weight, True)]
         return named
@@ -106,7 +106,7 @@ class PlainTransformer(nn.Module):
         return self
 
     def weights(self) -> dict[str, Tensor]:
-        return self._collected(lambda p: p.detach())
+        return self._collected(lambda p: p.detach().clone())
 
     def gradients(self) -> dict[str, Tensor]:
         return self._collected(lambda p: torch.zeros_like(p) if p.grad is None else p.grad)

@@ -35,6 +35,8 @@ CASES = {
     "masked": {"batch": "masked", "model": {"causal": False, "mask_symbol": True}},
     "gated": {"model": {"block": "gau"}, "loss": "all"},
     "one position": {"loss": "one"},
+    "running statistics": {"model": {"norm": "power", "activation": "crrelu"}, "loss": "all"},
+    "batch statistics": {"model": {"norm": "batch", "activation": "normalised"}, "loss": "all"},
 }
 
 
@@ -113,7 +115,7 @@ def test_a_graph_computes_nothing_until_it_is_played():
 
 
 # ---- the step
-SLOW_CASES = ("distinct", "drawn positions", "sequences", "gated", "one position")
+SLOW_CASES = ("batch statistics", "distinct", "drawn positions", "sequences", "gated", "one position")
 
 
 @pytest.mark.parametrize(

@@ -93,12 +93,26 @@ def attend(
     """(E, B, H, T, K): attention of the queries over the keys that they see."""
     if watch is not None:
         watch(AttentionInputs(q_EBHTK, k_EBHTK, x_EBTD, at, active, block))
+    for method, parameters in active:
+        if method.overrides("values"):
+            v_EBHTK = method.values(v_EBHTK, at, parameters)
+    o_EBHTK = _attended(q_EBHTK, k_EBHTK, v_EBHTK, x_EBTD, at, active, block)
+    for method, parameters in active:
+        if method.overrides("output"):
+            o_EBHTK = method.output(o_EBHTK, x_EBTD, parameters)
+    return o_EBHTK
+
+
+def _attended(
+    q_EBHTK: Tensor, k_EBHTK: Tensor, v_EBHTK: Tensor, x_EBTD: Tensor, at: Placement, active: Active, block: int
+) -> Tensor:
+    """(E, B, H, T, K): the values that the queries read, as they are given."""
     E, B, H = q_EBHTK.shape[:3]
     explicit = any(method.is_explicit for method, _ in active)
     if explicit and (rows := _rows_at_once(q_EBHTK, at, active)) < len(at.query_order_T):
         parts = (slice(start, start + rows) for start in range(0, len(at.query_order_T), rows))
         attended = [
-            attend(q_EBHTK[..., part, :], k_EBHTK, v_EBHTK, x_EBTD[:, :, part], _part_of(at, part), active, block)
+            _attended(q_EBHTK[..., part, :], k_EBHTK, v_EBHTK, x_EBTD[:, :, part], _part_of(at, part), active, block)
             for part in parts
         ]
         return torch.cat(attended, dim=-2)
@@ -141,9 +155,10 @@ def masks_and_biases(at: Placement, active: Active) -> tuple[Tensor | None, Tens
 def scaled(
     q_EBHTK: Tensor, k_EBHTK: Tensor, x_EBTD: Tensor, at: Placement, mask_TT: Tensor | None, active: Active
 ) -> tuple[Tensor, Tensor]:
-    """q and k after `qk`, `rotate`, and `scale` and `query_scale`, which are folded into q."""
+    """q and k after `qk`, `keys`, `rotate`, and `scale` and `query_scale`, which are folded into q."""
     for method, parameters in active:
         q_EBHTK, k_EBHTK = method.qk(q_EBHTK, k_EBHTK, at, parameters)
+    k_EBHTK = _kept(k_EBHTK, at, False, active)
     for method, parameters in active:
         q_EBHTK = method.rotate(q_EBHTK, at.queries_T, at, parameters)
         k_EBHTK = method.rotate(k_EBHTK, at.keys_T, at, parameters)
@@ -153,7 +168,15 @@ def scaled(
         if method.overrides("query_scale"):
             of_query = method.query_scale(x_EBTD, counted(mask_TT, at), parameters)
             q_EBHTK = q_EBHTK if of_query is None else q_EBHTK * of_query
-    return q_EBHTK, k_EBHTK
+    return q_EBHTK, _kept(k_EBHTK, at, True, active)
+
+
+def _kept(k_EBHTK: Tensor, at: Placement, rotated: bool, active: Active) -> Tensor:
+    """The keys as methods keep them."""
+    for method, parameters in active:
+        if method.overrides("keys"):
+            k_EBHTK = method.keys(k_EBHTK, at, rotated, parameters)
+    return k_EBHTK
 
 
 def _factor(method: Method, parameters: Parameters, at: Placement, mask_TT: Tensor | None) -> Tensor | None:
@@ -185,7 +208,10 @@ def _factor_of(
 
 def logits_of(bias: Tensor | None, context: AttentionContext, active: Active) -> Tensor:
     """(E, B, H, T, T) all scores, after every method; -inf where a key is not visible."""
-    a_EBHTT = context.q_EBHTK @ context.k_EBHTK.transpose(-1, -2) / math.sqrt(context.q_EBHTK.shape[-1])
+    given = (method.scores(context, parameters) for method, parameters in active)
+    a_EBHTT = next((a for a in given if a is not None), None)
+    if a_EBHTT is None:
+        a_EBHTT = context.q_EBHTK @ context.k_EBHTK.transpose(-1, -2) / math.sqrt(context.q_EBHTK.shape[-1])
     for method, parameters in active:  # positions first: they may score pairs again, without what others add
         if "position" in method.slots:
             a_EBHTT = method.logits(a_EBHTT, context, parameters)

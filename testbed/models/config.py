@@ -1,12 +1,14 @@
 """The shape of a transformer, as a config."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from testbed.core import Config
+from testbed.core import Config, Tagged
 from testbed.methods import AnyMethod, Geometry, RotaryPositions, check_combination
+from testbed.models.activations import AnyActivation, Gelu
+from testbed.models.norms import AnyNorm, RMSNorm
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class ModelConfig(Config):
         ge=0,
         description="standard: hidden units of the MLP as a multiple of the width; 0: attention alone",
     )
+    activation: AnyActivation = Field(Gelu(), description="standard: nonlinearity of the MLP, by name or as a table")
+    norm: AnyNorm = Field(RMSNorm(), description="standard: norm of the residual stream, by name or as a table")
     key_size: int | None = Field(None, ge=1, description="gau: size s of its head; left out: width / heads")
     expansion: int = Field(2, ge=1, description="gau: size e of gate and values as a multiple of the width")
     key_scales: Literal["ones", "normal"] = Field(
@@ -60,17 +64,21 @@ class ModelConfig(Config):
     def _check(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"heads: given {self.heads}, must divide width {self.width}")
-        others = ("key_size", "expansion", "key_scales") if self.block == "standard" else ("mlp_ratio",)
+        gated = ("key_size", "expansion", "key_scales")
+        others = gated if self.block == "standard" else ("mlp_ratio", "activation", "norm")
         for name in others:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(
-                    f"{name}: given {getattr(self, name)}, but block = {self.block} has none; leave it out"
+                    f"{name}: given {_said(getattr(self, name))}, but block = {self.block} has none; leave it out"
                 )
         head_dim = self.geometry(1).head_dim
         if head_dim % 2 and any(one.needs_even_head_dim for one in self.methods):
             where = "heads" if self.key_size is None else "key_size"
             raise ValueError(f"{where}: rotary positions need an even head dimension, not {head_dim}")
         check_combination(self.methods)
+        self.norm.check(self.width)
+        if not self.mlp_ratio and self.activation != Gelu():
+            raise ValueError(f"activation: given {_said(self.activation)}, but mlp_ratio = 0 leaves out the MLP")
         if self.mask_symbol and self.causal:
             raise ValueError("mask_symbol: masked tokens are read off both sides; take causal = false")
         if not self.causal:
@@ -86,3 +94,8 @@ class ModelConfig(Config):
         if self.block == "gau":
             return OneHead(self.width, 1, self.depth, train_length, self.key_size or self.width // self.heads)
         return Geometry(self.width, self.heads, self.depth, train_length)
+
+
+def _said(value: Any) -> Any:
+    """As a config names it."""
+    return value.type_name if isinstance(value, Tagged) else value

@@ -17,7 +17,10 @@ WeightShapes = dict[str, tuple[tuple[int, ...], float, float, bool]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One named weight: where it lies in a row, its shape, how it starts, whether weight decay applies."""
+    """One named weight: where it lies in a row, its shape, how it starts, whether weight decay applies.
+
+    learned   False for what a forward pass keeps there, such as running statistics: it has no gradient
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -25,6 +28,7 @@ class Entry:
     std: float
     mean: float
     decay: bool
+    learned: bool = True
 
     @property
     def size(self) -> int:
@@ -34,11 +38,12 @@ class Entry:
 class Layout:
     """Where each named weight lies in a row of P numbers."""
 
-    def __init__(self, weights: WeightShapes) -> None:
+    def __init__(self, weights: WeightShapes, state: frozenset[str] = frozenset()) -> None:
+        """`state`: the names of those that are not learned."""
         self.entries: list[Entry] = []
         offset = 0
         for name, (shape, std, mean, decay) in weights.items():
-            self.entries.append(Entry(name, shape, offset, std, mean, decay))
+            self.entries.append(Entry(name, shape, offset, std, mean, decay, name not in state))
             offset += math.prod(shape)
         self.n_weights = offset
         self.row_length = -(-offset // ALIGNMENT) * ALIGNMENT
@@ -70,11 +75,14 @@ class Layout:
         }
 
     def leaves(self, rows_EP: Tensor, gradients_EP: Tensor) -> dict[str, Tensor]:
-        """Views that are autograd leaves; their gradients accumulate into `gradients_EP` in place."""
+        """Views that are autograd leaves; their gradients accumulate into `gradients_EP` in place. State has none."""
         leaves = {}
         gradients = self.views(gradients_EP)
+        learned = {entry.name for entry in self.entries if entry.learned}
         for name, view in self.views(rows_EP).items():
-            leaf = view.detach().requires_grad_()
-            leaf.grad = gradients[name]
-            leaves[name] = leaf
+            if name in learned:
+                leaves[name] = view.detach().requires_grad_()
+                leaves[name].grad = gradients[name]
+            else:
+                leaves[name] = view.data  # a change of it is none of the weights', in autograd's eyes
         return leaves

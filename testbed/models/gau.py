@@ -22,7 +22,7 @@ from testbed.methods import Placement
 from testbed.models.attention import Active, Watch, at_places, attend
 from testbed.models.config import ModelConfig
 from testbed.models.flat import WeightShapes
-from testbed.models.norm import rms_norm
+from testbed.models.rms_norm import rms_norm
 
 
 def gated_weights(config: ModelConfig, block: int) -> WeightShapes:

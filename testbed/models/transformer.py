@@ -4,6 +4,7 @@ Axes   E member   B batch   T time   H head   K head dimension   D model dimensi
 Choices
     pre-norm blocks, RMS norm with a gain, no biases (gated attention units instead: see gau.py)
     attention and MLP (GELU) in sequence, or attention alone, residual stream of width D
+    other norms and activations where the config names them
     causal, unless the config says that every query sees every key
     token V is the begin symbol: every window starts with it; V + 1 hides a token, in models for masked tokens
     every weight is (E, in, out) and every product a batched matrix product over E
@@ -20,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from testbed.core import ConfigError
-from testbed.methods import Geometry, Placement
+from testbed.methods import Geometry, Initial, Placement
 from testbed.models.attention import Active, Watch, at_places, attend, placed
 from testbed.models.config import ModelConfig
 from testbed.models.flat import Layout, WeightShapes
 from testbed.models.gau import gated_block, gated_weights
-from testbed.models.norm import rms_norm
+from testbed.models.rms_norm import rms_norm
 
 Calibrated = Mapping[str, Mapping[str, Tensor]]
 """By a method's type name and a value's name, the value by block: (L, E, ...)."""
@@ -44,7 +45,8 @@ class Transformer:
         self.mask = vocab_size + 1 if config.mask_symbol else None
         self.geometry: Geometry = config.geometry(train_length)
         self.calibrated_methods = frozenset(one.type_name for one in config.methods if one.is_calibrated)
-        self.layout = Layout(self._weights())
+        weights, state = self._weights(), self._state()
+        self.layout = Layout(weights | state, frozenset(state))
 
     def _weights(self) -> WeightShapes:
         n_symbols = self.vocab_size + 1 + self.config.mask_symbol
@@ -60,10 +62,19 @@ class Transformer:
         for block in range(self.config.depth):
             weights |= gated_weights(self.config, block) if gated else _standard_weights(self.config, block)
         if not gated:
-            weights["final_norm"] = ((self.config.width,), 0.0, 1.0, False)
+            weights |= _norm_weights(self.config, "final_norm")
         if not self.config.tied_head:
             weights["head"] = ((self.config.width, self.vocab_size), HEAD_STD, 0.0, True)
         return weights
+
+    def _state(self) -> WeightShapes:
+        """What the norms keep of past steps."""
+        if self.config.block == "gau":
+            return {}
+        own = ("attention_norm", "mlp_norm") if self.config.mlp_ratio else ("attention_norm",)
+        places = [f"{block}.{name}" for block in range(self.config.depth) for name in own] + ["final_norm"]
+        kept = self.config.norm.state(self.config.width)
+        return {f"{place}.{name}": _start(initial) for place in places for name, initial in kept.items()}
 
     def with_methods(self, methods: Iterable[Any]) -> "Transformer":
         """The same model with other attention methods, to be run on this one's weights; `train_length` stays.
@@ -90,12 +101,14 @@ class Transformer:
         positions_T: Tensor | None = None,
         calibrated: Calibrated | None = None,
         watch: Watch | None = None,
+        training: bool = False,
     ) -> Tensor:
         """Next-token logits: (E, B, V) at the last place, or (E, B, n, V) at all of them or at the n places given.
 
         positions_T    positions of the window's places, where they are not 0, 1, 2, ...
         calibrated     by a method's type name, what its `calibrate` read off these weights
         watch          shown what each block's attention is given
+        training       whether norms take and keep the statistics of these windows
         """
         if not self.calibrated_methods <= (calibrated or {}).keys():
             names = ", ".join(sorted(self.calibrated_methods))
@@ -108,7 +121,7 @@ class Transformer:
             at = everywhere
             if block == self.config.depth - 1 and not needs_all:
                 at = self._placed(T, read, tokens_EBT, positions_T)
-            x_EMD = self._block(weights, x_EMD, block, B, at, self._active(weights, block, calibrated), watch)
+            x_EMD = self._block(weights, x_EMD, block, B, at, self._active(weights, block, calibrated), watch, training)
         if needs_all:
             x_EMD = at_places(x_EMD, self._placed(T, read, tokens_EBT, positions_T), B)
         if self.config.tied_head:  # scaled, so that the first logits are as wide as the embedding's entries
@@ -116,9 +129,20 @@ class Transformer:
         else:
             head_EDV = weights["head"]
         if self.config.block == "standard":
-            x_EMD, head_EDV = rms_norm(x_EMD), _with_gain(weights["final_norm"], head_EDV)
+            x_EMD = self._normed(weights, "final_norm", x_EMD, training)
+            head_EDV = self._folded(weights, "final_norm", head_EDV)
         z_EMV = torch.bmm(x_EMD, head_EDV)
         return z_EMV if isinstance(read, str) and read == "last" else z_EMV.view(E, B, -1, self.vocab_size)
+
+    def _normed(self, weights: Mapping[str, Tensor], place: str, x_EMD: Tensor, training: bool) -> Tensor:
+        """The residual stream as the norm of this place gives it, but for a gain that is folded."""
+        norm, d = self.config.norm, self.config.width
+        own = {name: weights[f"{place}.{name}"] for name in (*norm.parameters(d), *norm.state(d))}
+        return norm.apply(x_EMD, own, training)
+
+    def _folded(self, weights: Mapping[str, Tensor], place: str, matrix_EDD: Tensor) -> Tensor:
+        """The norm's gain folded into the matrix that follows it: (x g) W = x (g W), at the size of W instead of x."""
+        return weights[place][:, :, None] * matrix_EDD if self.config.norm.folds_gain else matrix_EDD
 
     def _placed(
         self, T: int, queries: Literal["all", "last"] | Tensor, tokens_EBT: Tensor, positions_T: Tensor | None
@@ -162,6 +186,7 @@ class Transformer:
         at: Placement,
         active: Active,
         watch: Watch | None,
+        training: bool,
     ) -> Tensor:
         """(E, B n, D): the block's output at its n query places."""
 
@@ -169,13 +194,13 @@ class Transformer:
             w = weights[f"{block}.{name}"]
             for method, parameters in active:
                 w = method.reparametrise(name, w, parameters)
-            return w if norm is None else _with_gain(weights[f"{block}.{norm}"], w)
+            return w if norm is None else self._folded(weights, f"{block}.{norm}", w)
 
         if self.config.block == "gau":
             return gated_block(weights, matrix, x_EMD, block, B, at, active, watch)
         E, d, T = x_EMD.shape[0], self.config.width, at.n_keys
         H, K = self.config.heads, self.geometry.head_dim
-        n_EMD = rms_norm(x_EMD)
+        n_EMD = self._normed(weights, f"{block}.attention_norm", x_EMD, training)
         qkv_EDD = matrix("qkv", "attention_norm")
         if at.queries != "all":
             x_EMD = at_places(x_EMD, at, B)
@@ -191,7 +216,10 @@ class Transformer:
         x_EMD = torch.baddbmm(x_EMD, a_EMD, matrix("attention_out"))
         if not self.config.mlp_ratio:
             return x_EMD
-        hidden_EMD = F.gelu(torch.bmm(rms_norm(x_EMD), matrix("mlp_in", "mlp_norm")))
+        m_EMD = self._normed(weights, f"{block}.mlp_norm", x_EMD, training)
+        hidden_EMD = torch.bmm(m_EMD, matrix("mlp_in", "mlp_norm"))
+        own = self.config.activation.parameters(hidden_EMD.shape[-1])
+        hidden_EMD = self.config.activation.apply(hidden_EMD, {n: weights[f"{block}.activation.{n}"] for n in own})
         return torch.baddbmm(x_EMD, hidden_EMD, matrix("mlp_out"))
 
 
@@ -200,25 +228,36 @@ def _standard_weights(config: ModelConfig, block: int) -> WeightShapes:
     another factor 2 depth (Radford et al. 2019)."""
     d, hidden = config.width, config.mlp_ratio * config.width
     shrink = 1.0 / math.sqrt(2 * config.depth)
-    attention: WeightShapes = {
-        f"{block}.attention_norm": ((d,), 0.0, 1.0, False),
+    attention = _norm_weights(config, f"{block}.attention_norm") | {
         f"{block}.qkv": ((d, 3 * d), d**-0.5, 0.0, True),
         f"{block}.attention_out": ((d, d), shrink * d**-0.5, 0.0, True),
     }
     if not hidden:
         return attention
-    return attention | {
-        f"{block}.mlp_norm": ((d,), 0.0, 1.0, False),
+    mlp: WeightShapes = {
         f"{block}.mlp_in": ((d, hidden), d**-0.5, 0.0, True),
         f"{block}.mlp_out": ((hidden, d), shrink * hidden**-0.5, 0.0, True),
     }
+    own = config.activation.parameters(hidden)
+    return (
+        attention
+        | _norm_weights(config, f"{block}.mlp_norm")
+        | mlp
+        | {f"{block}.activation.{name}": _start(initial) for name, initial in own.items()}
+    )
+
+
+def _norm_weights(config: ModelConfig, place: str) -> WeightShapes:
+    """What the norm of one place learns: a gain that is folded bears the name of the place."""
+    weights: WeightShapes = {place: ((config.width,), 0.0, 1.0, False)} if config.norm.folds_gain else {}
+    own = config.norm.parameters(config.width)
+    return weights | {f"{place}.{name}": _start(initial) for name, initial in own.items()}
+
+
+def _start(initial: Initial) -> tuple[tuple[int, ...], float, float, bool]:
+    return initial.shape, initial.std, initial.mean, initial.decay
 
 
 def _learned(layout: Layout) -> set[str]:
     """Name and shape of every parameter that methods learn."""
     return {f"{entry.name} {entry.shape}" for entry in layout.entries if entry.name.startswith("method.")}
-
-
-def _with_gain(gain_ED: Tensor, matrix_EDD: Tensor) -> Tensor:
-    """The norm's gain folded into the matrix that follows it: (x g) W = x (g W), at the size of W instead of x."""
-    return gain_ED[:, :, None] * matrix_EDD

@@ -3,7 +3,6 @@
 import ctypes
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,9 +15,11 @@ from torch import Tensor
 
 from testbed.core import ConfigError
 from testbed.models.transformer import Calibrated, Transformer
-from testbed.training.batches import WINDOWS_PER_CALL, Segment, StepBatch, order_and_segment
+from testbed.training.batches import WINDOWS_PER_CALL, Segment, order_and_segment
 from testbed.training.optimiser import AdamW
+from testbed.training.projection import Projection
 from testbed.training.spec import Shape, TrainingSpec
+from testbed.training.step_loss import BatchLoss, batch_loss, loss_function
 from testbed.training.stepping import StepRunner
 
 # A leaf is a strided view of the flat buffer and so is its gradient; torch would rather have the gradient contiguous.
@@ -65,6 +66,7 @@ class Ensemble:
         self.optimiser = AdamW(
             self.weights_EP, self.gradients_EP, layout.decay_mask(), [spec.optimiser for spec in self.specs]
         )
+        self.projection = Projection(layout, self.weights_EP) if first.optimiser.project else None
         n = len(self.specs)
         self.alive_E = torch.ones(n, dtype=torch.bool, device=self.device)
         self.last_finite_E = torch.full((n,), float("nan"), device=self.device)
@@ -72,7 +74,8 @@ class Ensemble:
         self.loss_E = torch.zeros(n, device=self.device)
         self.clock_1 = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.most_windows = WINDOWS_PER_CALL["cpu" if self.device.type == "cpu" else "cuda"]
-        self._batch_loss: BatchLoss = compiled(batch_loss) if first.optimiser.compile else batch_loss
+        function = loss_function(first, self.device)
+        self._batch_loss: BatchLoss = compiled(function) if first.optimiser.compile else function
         self._update = compiled(self.optimiser.update) if first.optimiser.compile else self.optimiser.update
         self.run_step = StepRunner(self.device, compiled=first.optimiser.compile)
 
@@ -121,6 +124,8 @@ class Ensemble:
         was_alive = self.alive_E.clone()
         self.alive_E &= loss_E.isfinite()
         self._update(self.clock_1, self.alive_E)
+        if self.projection is not None:
+            self.projection(self.weights_EP, self.alive_E)
         self.refresh()
         died = was_alive & ~self.alive_E
         self.last_finite_E.copy_(torch.where(was_alive & loss_E.isfinite(), loss_E, self.last_finite_E))
@@ -173,32 +178,9 @@ def _keep_freed_memory() -> None:
     mallopt(M_MMAP_THRESHOLD, 2**30)
 
 
-BatchLoss = Callable[[Transformer, dict[str, Tensor], StepBatch], Tensor]
-
-
 def segment_loss(model: Transformer, leaves: dict[str, Tensor], segment: Segment, step: int) -> Tensor:
     """(E,) mean cross-entropy of a segment's batch, nats per target."""
     return batch_loss(model, leaves, segment.draw(step))
-
-
-def batch_loss(model: Transformer, leaves: dict[str, Tensor], batch: StepBatch) -> Tensor:
-    """(E,) mean cross-entropy of each member's windows, nats per target; float32 whatever the leaves are.
-
-    Products of narrow leaves are narrow, and what a method computes in float32 is made narrow for the next product.
-    """
-    tokens_EBT = batch.tokens_EBT
-    dtype = leaves["embedding"].dtype
-    narrow = dtype != torch.float32
-    with torch.autocast(tokens_EBT.device.type, dtype, cache_enabled=False) if narrow else nullcontext():
-        logits = model.logits(leaves, tokens_EBT, read=batch.read, positions_T=batch.positions_T).float()
-    if batch.weighted:
-        return -(batch.target * F.log_softmax(logits, dim=-1)).sum(dim=(1, 2))
-    flat = F.cross_entropy(logits.flatten(0, -2), batch.target.flatten(), reduction="none")
-    losses = flat.view(len(tokens_EBT), -1)
-    if batch.judged is None:
-        return losses.mean(dim=1)
-    judged = batch.judged.flatten(1)
-    return (losses * judged).sum(dim=1) / judged.sum(dim=1).clamp(min=1)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

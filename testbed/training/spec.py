@@ -9,6 +9,7 @@ from testbed.core import Config, sha256_of
 from testbed.models import ModelConfig
 from testbed.sources import AnySource
 from testbed.sources.masked import FILLINGS
+from testbed.training.losses import AnyLoss, CrossEntropy
 
 TRAINER_VERSION = 1
 """Raised when an unchanged spec would train to something else."""
@@ -67,6 +68,7 @@ class OptimiserConfig(Config):
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean gradient")
     beta2: float = Field(0.95, ge=0, lt=1, description="decay of the mean squared gradient")
     epsilon: float = Field(1e-8, gt=0, description="added to the root mean square")
+    project: bool = Field(False, description="after each step, bring every matrix back to the norm it started with")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="of a step's arithmetic; weights, optimiser state and scoring stay float32",
@@ -110,6 +112,9 @@ class TrainingSpec(Config):
         description="train on the last position, on all of them, or on one of each window, drawn anew each time it is"
         " seen: then the model knows windows of every length up to l",
     )
+    objective: AnyLoss = Field(
+        CrossEntropy(), description="what a position loses: cross-entropy, or a training loss by name or as a table"
+    )
     initial_seed: int = Field(0, ge=0, description="seed of the initial weights")
 
     member_fields: ClassVar[frozenset[str]] = frozenset(
@@ -134,8 +139,18 @@ class TrainingSpec(Config):
                 f"context_length: given {self.context_length}, must be at most data.max_context {self.data.max_context}"
             )
         self._check_source()
+        if self.optimiser.precision != "float32" and self.model.norm.state(self.model.width):
+            raise ValueError(
+                f"optimiser.precision: given {self.optimiser.precision}, but norm {self.model.norm.type_name} keeps"
+                " running statistics; take float32"
+            )
         if self.loss != "last" and self.data.batch == "distinct":
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
+        if self.data.batch == "distinct" and not self.objective.takes_weights:
+            raise ValueError(
+                f"objective: {self.objective.type_name} is not defined for the law of targets that a distinct window"
+                " has; take data.batch = sampled"
+            )
         if self.loss != "last" and not self.model.causal:
             raise ValueError("loss: a model that is not causal sees the targets of all positions but the last")
         if self.model.mask_symbol and self.data.batch != "masked":

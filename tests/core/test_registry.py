@@ -88,10 +88,12 @@ def test_headlines_are_whole_sentences() -> None:
     import inspect
 
     from testbed.methods import methods
+    from testbed.models.activations import activations
+    from testbed.models.norms import norms
     from testbed.sources.source import sources
     from testbed.studies import studies
 
-    for registry in (sources, methods, studies):
+    for registry in (sources, methods, studies, activations, norms):
         for name in registry.names():
             first = inspect.cleandoc(registry.find(name).__doc__ or "").splitlines()[:1]
             assert first and first[0].rstrip().endswith((".", ":", "?")), name  # noqa: PT018

@@ -14,12 +14,14 @@ from testbed.models import ModelConfig
 from testbed.models.transformer import Transformer
 
 T, M = 4096, 64
-MASKS = {"banded", "lm_infinite", "streaming"}
-BIASES = {"alibi"}
+MASKS = {"banded", "lm_infinite", "streaming", "probabilistic_blocks"}
+BIASES = {"alibi", "harmonic", "kerple_log", "kerple_power"}
 SCORES_ANEW = {"rerope", "leaky_rerope", "self_extend", "lm_infinite", "streaming"}  # two positions for a key
 READ_ROWS = {"gap_counting", "adaptive_temperature", "scale_invariant", "selective"}  # another logit for each pair
-NORMALISERS = {"entmax15", "asentmax", "affine"}
-FORM_SCORES = MASKS | BIASES | SCORES_ANEW | READ_ROWS | NORMALISERS
+NORMALISERS = {"entmax15", "asentmax", "affine", "softmax_plus_one", "learned_sink", "hyper_attention"}
+KERNELS = {"linear_elu", "linear_relu", "linear_taylor", "nala", "nala_rope"}
+READ_WEIGHTS = {"entropy_guided"}
+FORM_SCORES = MASKS | BIASES | SCORES_ANEW | READ_ROWS | NORMALISERS | KERNELS | READ_WEIGHTS
 
 
 class Largest(TorchDispatchMode):

@@ -8,7 +8,7 @@ from plain_transformer import PlainTransformer
 
 from testbed.core import ConfigError
 from testbed.models import ModelConfig
-from testbed.models.norm import rms_norm
+from testbed.models.rms_norm import rms_norm
 from testbed.models.transformer import Transformer
 from testbed.sources import IIDSource
 from testbed.training import DataConfig, TrainingSpec

@@ -28,6 +28,8 @@ CHANGED = {
     "model.depth": 3,
     "model.heads": 1,
     "model.mlp_ratio": 2,
+    "model.activation": "selu",
+    "model.norm": "layer",
     "model.key_size": 8,
     "model.expansion": 3,
     "model.key_scales": "normal",
@@ -42,6 +44,7 @@ CHANGED = {
     "optimiser.beta1": 0.5,
     "optimiser.beta2": 0.5,
     "optimiser.epsilon": 0.5,
+    "optimiser.project": True,
     "optimiser.precision": "bfloat16",
     "optimiser.compile": None,  # a remark: no part of any key
     "evaluation.evaluation_budget": 5,
@@ -51,6 +54,7 @@ CHANGED = {
     "evaluation.path_spacing": "even",
     "evaluation.keep_weights": True,
     "loss": "all",
+    "objective": "brier",
     "initial_seed": 5,
 }
 """Another value for every field. A new field must be given one here, and a decision in TrainingSpec.member_fields."""

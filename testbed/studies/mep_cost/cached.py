@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from testbed.models.norm import rms_norm
+from testbed.models.rms_norm import rms_norm
 from testbed.models.transformer import Transformer
 
 
