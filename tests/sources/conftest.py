@@ -13,3 +13,18 @@ def source(request: pytest.FixtureRequest) -> Source:
     """Of module scope, so that the tests of one example follow each other and share its truths."""
     name, number = request.param
     return sources.find(name).examples()[number]
+
+
+IN_EVERY_RUN = {"test_every_source.py": 2, "test_every_source_transformed.py": 1}
+"""Examples of each type that are tested without --all."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The other examples are slow."""
+    for item in items:
+        most = IN_EVERY_RUN.get(item.path.name)
+        if most is not None and isinstance(item, pytest.Function) and "source" in item.fixturenames:
+            _, number = item.callspec.params["source"]
+            if number >= most:
+                item.add_marker(pytest.mark.slow)
