@@ -157,7 +157,7 @@ WRONG = [
     (["run"], "Missing argument"),
     (["runn"], "No such command 'runn'"),
     (["calibrate", "tiny.toml", "--draws", "x"], "--draws"),
-    (["keys", "makrov"], "there is no study, source or method 'makrov'; did you mean markov"),
+    (["keys", "makrov"], "there is no study, source, method, norm, activation or loss 'makrov'; did you mean markov"),
     (["status", "--results", "nothing"], "nothing holds no results"),
     (["figures", "--results", "nothing"], "nothing holds no results"),
     (["report", "--results", "nothing"], "nothing holds no results"),

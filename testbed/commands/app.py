@@ -61,7 +61,7 @@ def demo(
 
 @app.command("list")
 def list_all() -> int:
-    """List studies, sources, methods and shipped configs."""
+    """List studies, sources, methods, norms, activations, losses and shipped configs."""
     from testbed.commands.describe import list_everything
 
     return list_everything()

@@ -14,18 +14,28 @@ from testbed.commands.configs import find_config, shipped_configs
 from testbed.commands.results import print_table
 from testbed.core import Config, ConfigError, Registry, Tagged, did_you_mean
 from testbed.methods import methods
+from testbed.models.activations import activations
+from testbed.models.norms import norms
 from testbed.sources.source import sources
 from testbed.studies import studies
 from testbed.studies.configs import load_plugins, read_config, study_name
+from testbed.training.losses import losses
 
-REGISTRIES: tuple[Registry[Any], ...] = (studies, sources, methods)
+REGISTRIES: dict[str, Registry[Any]] = {
+    "studies": studies,
+    "sources": sources,
+    "methods": methods,
+    "norms": norms,
+    "activations": activations,
+    "training losses": losses,
+}
 _PLAIN = {bool: "true or false", int: "integer", float: "number", str: "string", np.ndarray: "array or file"}
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def list_everything() -> int:
-    """Studies, sources and methods with their first line of description, and the shipped configs."""
-    for registry, plural in zip(REGISTRIES, ("studies", "sources", "methods"), strict=True):
+    """Everything that a config can name, with its first line of description, and the shipped configs."""
+    for plural, registry in REGISTRIES.items():
         print(plural)
         print_table([(f"  {name}", _headline(registry.find(name))) for name in registry.names()])
     print("configs")
@@ -52,16 +62,18 @@ class Key(NamedTuple):
 
 
 def list_keys(name: str) -> int:
-    """The keys of a study (also by its config), source or method."""
+    """The keys of a study (also by its config), or of anything else that `testbed list` names."""
     if name.endswith(".toml") or Path(name).is_file():
         path = find_config(name)
         values = read_config(path)
         load_plugins(path, values)
         name = study_name(path, values)
-    found = [(registry, registry.find(name)) for registry in REGISTRIES if name in registry.names()]
+    found = [(registry, registry.find(name)) for registry in REGISTRIES.values() if name in registry.names()]
     if not found:
-        known = [one for registry in REGISTRIES for one in registry.names()]
-        raise ConfigError(f"there is no study, source or method {name!r}; {did_you_mean(name, known)}")
+        *others, last = (registry.noun for registry in REGISTRIES.values())
+        nouns = ", ".join(others)
+        known = [one for registry in REGISTRIES.values() for one in registry.names()]
+        raise ConfigError(f"there is no {nouns} or {last} {name!r}; {did_you_mean(name, known)}")
     for registry, cls in found:
         print(f"{registry.noun} {name}: {_headline(cls)}")
         print_table([Key("  key", "type", "default", "meaning"), *(k._replace(key=f"  {k.key}") for k in keys_of(cls))])
@@ -115,13 +127,13 @@ def _words(annotation: Any) -> str:
     if origin in (tuple, list):
         return f"list of {_words(arguments[0])}"
     if inspect.isclass(annotation) and issubclass(annotation, Tagged):
-        return next((registry.noun for registry in REGISTRIES if _room(annotation) == registry.room), "table")
+        return next((registry.noun for registry in REGISTRIES if _in_room(annotation, registry.room)), "table")
     return _PLAIN.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
-def _room(cls: type[Tagged]) -> str:
-    """The room whose registry a field of this class is found in: testbed.sources.source -> sources."""
-    return cls.__module__.partition(".")[2].partition(".")[0]
+def _in_room(cls: type[Tagged], room: str) -> bool:
+    """Whether a field of this class is found in a room's registry: testbed.sources.source in sources."""
+    return cls.__module__.startswith(f"testbed.{room}.")
 
 
 def _default_of(field: FieldInfo) -> str:
