@@ -127,7 +127,7 @@ def _words(annotation: Any) -> str:
     if origin in (tuple, list):
         return f"list of {_words(arguments[0])}"
     if inspect.isclass(annotation) and issubclass(annotation, Tagged):
-        return next((registry.noun for registry in REGISTRIES if _in_room(annotation, registry.room)), "table")
+        return next((registry.noun for registry in REGISTRIES.values() if _in_room(annotation, registry.room)), "table")
     return _PLAIN.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
