@@ -15,6 +15,7 @@ from testbed.core import StoreError
 from testbed.report.html import figure_size
 from testbed.report.ledger import Entry, Line, ledger
 from testbed.report.render import SUFFIXES
+from testbed.report.survey import coverage
 from testbed.report.verdicts import FILE_NAME, read_verdicts, write_verdicts
 from testbed.report.wording import SYMBOLS, estimate_and_interval, p_value, region_text, with_unit
 from testbed.studies import SCALES
@@ -71,10 +72,12 @@ def index_text(entries: Sequence[Entry], folder: Path) -> str:
         "\n".join(
             f"- [{_text(entry.title)}](#{entry.slug.lower()}), {entry.run.scale}: {_tally(entry)}" for entry in entries
         ),
+        "What was left out stands in [every paper of the survey](#survey).",
         _asked(entries),
     ]
     for entry in entries:
         parts += _section(entry, [line for line in lines if line.entry is entry], folder)
+    parts += ['<a id="survey"></a>', "## Every paper of the survey", _survey(entries)]
     if entries:
         parts.append(
             "p: raw for this claim alone; adjusted within the study (Holm), on which the verdict rests; adjusted over "
@@ -118,6 +121,12 @@ def _section(entry: Entry, lines: Sequence[Line], folder: Path) -> list[str]:
     )
     parts.append(f"```sh\n{command}\n```")
     return parts
+
+
+def _survey(entries: Sequence[Entry]) -> str:
+    """The ledger's denominator as a table."""
+    rows = [f"| {_text(row.paper.title)} ({_text(row.paper.key)}) | {_text(row.found)} |" for row in coverage(entries)]
+    return "\n".join(["| paper | what became of it |", "|---|---|", *rows])
 
 
 def _asked(entries: Sequence[Entry]) -> str:

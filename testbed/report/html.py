@@ -14,6 +14,7 @@ from urllib.parse import quote
 from testbed.report.ledger import LEDGER_ALPHA, Entry, Line, ledger
 from testbed.report.render import RenderedFigure
 from testbed.report.strip import strip
+from testbed.report.survey import coverage
 from testbed.report.verdicts import plain
 from testbed.report.wording import (
     SYMBOLS,
@@ -67,6 +68,7 @@ def render_page(entries: Sequence[Entry], beside: Path, title: str) -> str:
         devices=list(dict.fromkeys(device for entry in entries for device in entry.run.devices)),
         dates=_dates(entries),
         alpha=LEDGER_ALPHA,
+        coverage=coverage(entries),
     )
 
 
