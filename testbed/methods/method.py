@@ -2,9 +2,9 @@
 
 A method fills *slots*. Exclusive slots take one filler (`qk`, `position`, `normaliser`, `training_positions`, and any
 name in `excludes`, such as `length_scale`); the others compose: `embed` adds, `qk` and `rotate` chain, `scale`
-and `query_scale` multiply, `mask` intersects, `bias` adds, `logits` and `reweigh` chain. What changes q and k alone
-keeps the fused attention kernel, masks and biases pass through it as an argument; `logits`, `normalise` and `reweigh`
-take the explicit path, which forms the scores.
+and `query_scale` multiply, `mask` intersects, `bias` adds, `keys`, `values`, `output`, `logits` and `reweigh` chain.
+What changes q, k, v or what is read alone keeps the fused attention kernel, masks and biases pass through it as an
+argument; `scores`, `logits`, `normalise` and `reweigh` take the explicit path, which forms the scores.
 
 E B T H K D V name the axes member, batch, time, head, head dimension, model dimension, vocabulary.
 """
@@ -101,6 +101,8 @@ class Initial:
     """How a learned parameter starts: normal with this standard deviation around `mean`.
 
     per_block    one copy for each block; hooks are given the one of their block
+    learned      False for what a method keeps of past steps, float32 at any precision: it has no gradient, and a
+                 forward pass that is to be trained changes it in place
     """
 
     shape: tuple[int, ...]
@@ -108,6 +110,7 @@ class Initial:
     mean: float = 0.0
     decay: bool = False
     per_block: bool = False
+    learned: bool = True
 
 
 class Method(Tagged):
@@ -123,6 +126,9 @@ class Method(Tagged):
 
     needs_all_queries: ClassVar[bool] = False
     """Later queries depend on earlier ones' scores: the last block cannot compute the last query alone."""
+
+    counts_windows: ClassVar[bool] = False
+    """Counts every window of a training step alike: distinct ones, which have weights and padding, are refused."""
 
     @property
     def needs_all_keys(self) -> bool:
@@ -169,6 +175,18 @@ class Method(Tagged):
         """q or k, transformed by its positions."""
         return x_EBHTK
 
+    def keys(self, k_EBHTK: "Tensor", at: Placement, rotated: bool, parameters: Parameters) -> "Tensor":
+        """The keys as they are kept, changed: called before positions enter, and once more after (`rotated`)."""
+        return k_EBHTK
+
+    def values(self, v_EBHTK: "Tensor", at: Placement, parameters: Parameters) -> "Tensor":
+        """The values as they are kept, changed."""
+        return v_EBHTK
+
+    def output(self, o_EBHTK: "Tensor", x_EBTD: "Tensor", parameters: Parameters) -> "Tensor":
+        """What each head has read, changed; x is what the queries were computed from."""
+        return o_EBHTK
+
     def scale(self, n_visible_T: "Tensor", head_dim: int, train_length: int, parameters: Parameters) -> "Tensor | None":
         """(T,) or broadcastable to (E, 1, H, T, 1): multiplies the logits of a query with n visible keys."""
         return None
@@ -186,6 +204,11 @@ class Method(Tagged):
         return None
 
     # -- the explicit path, taken where some method of the combination overrides one of these
+    def scores(self, context: AttentionContext, parameters: Parameters) -> "Tensor | None":
+        """(E, B, H, T, T) logits in place of q . k / sqrt(K), before any bias; None: these. Fillers exclude `scores`,
+        and so does what forms q . k again."""
+        return None
+
     def logits(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
         """The scaled logits, changed: before biases are added for fillers of `position`, after that for all others;
         invisible keys are masked in the end."""
@@ -208,7 +231,7 @@ class Method(Tagged):
     @property
     def is_explicit(self) -> bool:
         """Whether this method needs the scores themselves."""
-        return self.overrides("logits", "normalise", "reweigh")
+        return self.overrides("scores", "logits", "normalise", "reweigh")
 
     @property
     def is_calibrated(self) -> bool:

@@ -21,6 +21,8 @@ class TwoRanges(RotaryPositions):
     distance changes its sign alone.
     """
 
+    excludes: ClassVar[frozenset[str]] = frozenset({"scores"})
+
     @property
     def mirrors(self) -> bool:
         """Whether far keys behind the query are scored as mirror images of those before it."""

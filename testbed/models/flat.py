@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from testbed.methods import Initial
+
 ALIGNMENT = 16  # rows start on a cache line
 
-WeightShapes = dict[str, tuple[tuple[int, ...], float, float, bool]]
-"""Name -> (shape, standard deviation and mean at the start, whether weight decay applies)."""
+Weights = dict[str, Initial]
+"""Every weight by its name: shape, start, whether weight decay applies, whether it is learned."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,12 @@ class Entry:
 class Layout:
     """Where each named weight lies in a row of P numbers."""
 
-    def __init__(self, weights: WeightShapes, state: frozenset[str] = frozenset()) -> None:
-        """`state`: the names of those that are not learned."""
+    def __init__(self, weights: Weights) -> None:
         self.entries: list[Entry] = []
         offset = 0
-        for name, (shape, std, mean, decay) in weights.items():
-            self.entries.append(Entry(name, shape, offset, std, mean, decay, name not in state))
-            offset += math.prod(shape)
+        for name, one in weights.items():
+            self.entries.append(Entry(name, one.shape, offset, one.std, one.mean, one.decay, one.learned))
+            offset += math.prod(one.shape)
         self.n_weights = offset
         self.row_length = -(-offset // ALIGNMENT) * ALIGNMENT
 
@@ -74,9 +75,13 @@ class Layout:
             for entry in self.entries
         }
 
-    def leaves(self, rows_EP: Tensor, gradients_EP: Tensor) -> dict[str, Tensor]:
-        """Views that are autograd leaves; their gradients accumulate into `gradients_EP` in place. State has none."""
+    def leaves(self, rows_EP: Tensor, gradients_EP: Tensor, kept_EP: Tensor | None = None) -> dict[str, Tensor]:
+        """Views that are autograd leaves; their gradients accumulate into `gradients_EP` in place. State has none.
+
+        kept_EP    where state lies, if not in `rows_EP`, which may be a narrow copy
+        """
         leaves = {}
+        state = self.views(rows_EP if kept_EP is None else kept_EP)
         gradients = self.views(gradients_EP)
         learned = {entry.name for entry in self.entries if entry.learned}
         for name, view in self.views(rows_EP).items():
@@ -84,5 +89,5 @@ class Layout:
                 leaves[name] = view.detach().requires_grad_()
                 leaves[name].grad = gradients[name]
             else:
-                leaves[name] = view.data  # a change of it is none of the weights', in autograd's eyes
+                leaves[name] = state[name].data  # a change of it is none of the weights', in autograd's eyes
         return leaves

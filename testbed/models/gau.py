@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from testbed.methods import Placement
+from testbed.methods import Initial, Placement
 from testbed.models.attention import Active, Watch, at_places, attend
 from testbed.models.config import ModelConfig
-from testbed.models.flat import WeightShapes
+from testbed.models.flat import Weights
 from testbed.models.rms_norm import rms_norm
 
 
-def gated_weights(config: ModelConfig, block: int) -> WeightShapes:
+def gated_weights(config: ModelConfig, block: int) -> Weights:
     """This block's weights. Both matrices start as those of the standard block, w_q and w_k as `key_scales` says.
 
     Hua et al. draw them with a standard deviation of 0.02; here it is 1, so that logits start at the size that ones
@@ -34,10 +34,10 @@ def gated_weights(config: ModelConfig, block: int) -> WeightShapes:
     d, e, s = config.width, config.expansion * config.width, config.geometry(1).head_dim
     scales = (0.0, 1.0) if config.key_scales == "ones" else (1.0, 0.0)  # standard deviation and mean
     return {
-        f"{block}.qkv": ((d, 2 * e + s), d**-0.5, 0.0, True),
-        f"{block}.q_scale": ((s,), *scales, False),
-        f"{block}.k_scale": ((s,), *scales, False),
-        f"{block}.attention_out": ((e, d), (2 * config.depth * e) ** -0.5, 0.0, True),
+        f"{block}.qkv": Initial((d, 2 * e + s), d**-0.5, decay=True),
+        f"{block}.q_scale": Initial((s,), *scales),
+        f"{block}.k_scale": Initial((s,), *scales),
+        f"{block}.attention_out": Initial((e, d), (2 * config.depth * e) ** -0.5, decay=True),
     }
 
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from testbed.methods import Initial
 from testbed.models.flat import Layout
 from testbed.models.mlp_config import MLPConfig
 
@@ -23,7 +24,7 @@ class MLP:
         self.layers = config.layers(n_bits, n_questions)
         self.layout = Layout(
             {
-                name: (shape, 1.0, 0.0, True)
+                name: Initial(shape, 1.0, decay=True)
                 for i, (inputs, outputs, _) in enumerate(self.layers)
                 for name, shape in ((f"weight_{i}", (inputs, outputs)), (f"bias_{i}", (outputs,)))
             }

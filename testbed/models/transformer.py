@@ -14,6 +14,7 @@ Choices
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -24,7 +25,7 @@ from testbed.core import ConfigError
 from testbed.methods import Geometry, Initial, Placement
 from testbed.models.attention import Active, Watch, at_places, attend, placed
 from testbed.models.config import ModelConfig
-from testbed.models.flat import Layout, WeightShapes
+from testbed.models.flat import Layout, Weights
 from testbed.models.gau import gated_block, gated_weights
 from testbed.models.rms_norm import rms_norm
 
@@ -45,36 +46,26 @@ class Transformer:
         self.mask = vocab_size + 1 if config.mask_symbol else None
         self.geometry: Geometry = config.geometry(train_length)
         self.calibrated_methods = frozenset(one.type_name for one in config.methods if one.is_calibrated)
-        weights, state = self._weights(), self._state()
-        self.layout = Layout(weights | state, frozenset(state))
+        self.layout = Layout(self._weights())
 
-    def _weights(self) -> WeightShapes:
+    def _weights(self) -> Weights:
         n_symbols = self.vocab_size + 1 + self.config.mask_symbol
-        weights: WeightShapes = {"embedding": ((n_symbols, self.config.width), EMBEDDING_STD, 0.0, False)}
+        weights: Weights = {"embedding": Initial((n_symbols, self.config.width), EMBEDDING_STD)}
         for method in self.config.methods:
             for name, initial in method.parameters(self.geometry).items():
                 key = f"method.{method.type_name}.{name}"
                 if key in weights:
                     raise ConfigError(f"methods: {method.type_name} learns parameters and can stand there once only")
-                shape = (self.config.depth, *initial.shape) if initial.per_block else initial.shape
-                weights[key] = (shape, initial.std, initial.mean, initial.decay)
+                several = (self.config.depth, *initial.shape) if initial.per_block else initial.shape
+                weights[key] = replace(initial, shape=several)
         gated = self.config.block == "gau"
         for block in range(self.config.depth):
             weights |= gated_weights(self.config, block) if gated else _standard_weights(self.config, block)
         if not gated:
             weights |= _norm_weights(self.config, "final_norm")
         if not self.config.tied_head:
-            weights["head"] = ((self.config.width, self.vocab_size), HEAD_STD, 0.0, True)
+            weights["head"] = Initial((self.config.width, self.vocab_size), HEAD_STD, decay=True)
         return weights
-
-    def _state(self) -> WeightShapes:
-        """What the norms keep of past steps."""
-        if self.config.block == "gau":
-            return {}
-        own = ("attention_norm", "mlp_norm") if self.config.mlp_ratio else ("attention_norm",)
-        places = [f"{block}.{name}" for block in range(self.config.depth) for name in own] + ["final_norm"]
-        kept = self.config.norm.state(self.config.width)
-        return {f"{place}.{name}": _start(initial) for place in places for name, initial in kept.items()}
 
     def with_methods(self, methods: Iterable[Any]) -> "Transformer":
         """The same model with other attention methods, to be run on this one's weights; `train_length` stays.
@@ -137,7 +128,7 @@ class Transformer:
     def _normed(self, weights: Mapping[str, Tensor], place: str, x_EMD: Tensor, training: bool) -> Tensor:
         """The residual stream as the norm of this place gives it, but for a gain that is folded."""
         norm, d = self.config.norm, self.config.width
-        own = {name: weights[f"{place}.{name}"] for name in (*norm.parameters(d), *norm.state(d))}
+        own = {name: weights[f"{place}.{name}"] for name in norm.parameters(d)}
         return norm.apply(x_EMD, own, training)
 
     def _folded(self, weights: Mapping[str, Tensor], place: str, matrix_EDD: Tensor) -> Tensor:
@@ -223,39 +214,33 @@ class Transformer:
         return torch.baddbmm(x_EMD, hidden_EMD, matrix("mlp_out"))
 
 
-def _standard_weights(config: ModelConfig, block: int) -> WeightShapes:
+def _standard_weights(config: ModelConfig, block: int) -> Weights:
     """A block's weights. Matrices start at variance 1 / fan-in, those that write into the residual stream smaller by
     another factor 2 depth (Radford et al. 2019)."""
     d, hidden = config.width, config.mlp_ratio * config.width
     shrink = 1.0 / math.sqrt(2 * config.depth)
     attention = _norm_weights(config, f"{block}.attention_norm") | {
-        f"{block}.qkv": ((d, 3 * d), d**-0.5, 0.0, True),
-        f"{block}.attention_out": ((d, d), shrink * d**-0.5, 0.0, True),
+        f"{block}.qkv": Initial((d, 3 * d), d**-0.5, decay=True),
+        f"{block}.attention_out": Initial((d, d), shrink * d**-0.5, decay=True),
     }
     if not hidden:
         return attention
-    mlp: WeightShapes = {
-        f"{block}.mlp_in": ((d, hidden), d**-0.5, 0.0, True),
-        f"{block}.mlp_out": ((hidden, d), shrink * hidden**-0.5, 0.0, True),
-    }
     own = config.activation.parameters(hidden)
     return (
         attention
         | _norm_weights(config, f"{block}.mlp_norm")
-        | mlp
-        | {f"{block}.activation.{name}": _start(initial) for name, initial in own.items()}
+        | {
+            f"{block}.mlp_in": Initial((d, hidden), d**-0.5, decay=True),
+            f"{block}.mlp_out": Initial((hidden, d), shrink * hidden**-0.5, decay=True),
+        }
+        | {f"{block}.activation.{name}": initial for name, initial in own.items()}
     )
 
 
-def _norm_weights(config: ModelConfig, place: str) -> WeightShapes:
-    """What the norm of one place learns: a gain that is folded bears the name of the place."""
-    weights: WeightShapes = {place: ((config.width,), 0.0, 1.0, False)} if config.norm.folds_gain else {}
-    own = config.norm.parameters(config.width)
-    return weights | {f"{place}.{name}": _start(initial) for name, initial in own.items()}
-
-
-def _start(initial: Initial) -> tuple[tuple[int, ...], float, float, bool]:
-    return initial.shape, initial.std, initial.mean, initial.decay
+def _norm_weights(config: ModelConfig, place: str) -> Weights:
+    """What the norm of one place learns and keeps: a gain that is folded bears the name of the place."""
+    gain = {place: Initial((config.width,), std=0.0, mean=1.0)} if config.norm.folds_gain else {}
+    return gain | {f"{place}.{name}": initial for name, initial in config.norm.parameters(config.width).items()}
 
 
 def _learned(layout: Layout) -> set[str]:

@@ -54,9 +54,29 @@ class Progress:
 def save(file: Path, specs: list[TrainingSpec], ensemble: Ensemble, progress: Progress) -> bool:
     """Write the state in place of an older one. Where that fails (a full disk), it is said and the training goes on."""
     arrays = {name: tensor.cpu().numpy() for name, tensor in _tensors(ensemble).items()} | progress.arrays()
-    head = _versions() | {"training": group_key(specs), "steps": progress.steps, "seconds": progress.seconds}
+    return write_state(file, group_key(specs), {"steps": progress.steps, "seconds": progress.seconds}, arrays)
+
+
+def restore(file: Path, specs: list[TrainingSpec], ensemble: Ensemble) -> Progress | None:
+    """Put a state back; None where there is no file. StoreError, with the file's name, where it cannot be trusted."""
+    state = _tensors(ensemble)
+    along = {"paths"} | ({"path_weights"} if specs[0].evaluation.keep_weights else set())
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()} | dict.fromkeys(along)
+    read = read_state(file, group_key(specs), shapes)
+    if read is None:
+        return None
+    head, arrays = read
+    for name, tensor in state.items():
+        tensor.copy_(torch.from_numpy(arrays[name]))
+    ensemble.refresh()
+    return Progress(head["steps"], arrays["paths"], head["seconds"], arrays.get("path_weights"))
+
+
+def write_state(file: Path, training: str, numbers: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bool:
+    """Numbers and arrays of a training, whole or not at all, in place of older ones; whether that succeeded."""
+    head = _versions() | {"training": training} | numbers
     head["checksum"] = _checksum(head, arrays)
-    arrays["head"] = np.frombuffer(json.dumps(head, sort_keys=True).encode(), dtype=np.uint8)
+    arrays = arrays | {"head": np.frombuffer(json.dumps(head, sort_keys=True).encode(), dtype=np.uint8)}
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,15 +89,22 @@ def save(file: Path, specs: list[TrainingSpec], ensemble: Ensemble, progress: Pr
         partial.replace(file)
     except OSError as error:
         reason = error.strerror or error
-        warnings.warn(f"no checkpoint at {file}: {reason}; the training goes on without", stacklevel=2)
+        warnings.warn(f"no checkpoint at {file}: {reason}; the training goes on without", stacklevel=3)
         return False
     finally:
         partial.unlink(missing_ok=True)
     return True
 
 
-def restore(file: Path, specs: list[TrainingSpec], ensemble: Ensemble) -> Progress | None:
-    """Put a state back; None where there is no file. StoreError, with the file's name, where it cannot be trusted."""
+def read_state(
+    file: Path, training: str, shapes: dict[str, tuple[int, ...] | None]
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+    """What `write_state` wrote; None where there is no file.
+
+    shapes   of every array that must be there; None where it is not known
+
+    Raises StoreError, with the file's name, where the file is damaged, of another version or of another training.
+    """
     if not file.is_file():
         return None
     remedy = "delete it, and the training starts afresh"
@@ -95,15 +122,10 @@ def restore(file: Path, specs: list[TrainingSpec], ensemble: Ensemble) -> Progre
         raise StoreError(f"{file} was written by {_words(versions)}, this is {_words(_versions())}; {remedy}")
     if checksum != _checksum(head, arrays):
         raise StoreError(f"{file} does not match its checksum; {remedy}")
-    state = _tensors(ensemble)
-    along = {"paths"} | ({"path_weights"} if specs[0].evaluation.keep_weights else set())
-    fits = head["training"] == group_key(specs) and state.keys() | along == arrays.keys()
-    if not fits or any(arrays[name].shape != tensor.shape for name, tensor in state.items()):
+    fits = head["training"] == training and arrays.keys() == shapes.keys()
+    if not fits or any(shape is not None and arrays[name].shape != shape for name, shape in shapes.items()):
         raise StoreError(f"{file} belongs to another training; {remedy}")
-    for name, tensor in state.items():
-        tensor.copy_(torch.from_numpy(arrays[name]))
-    ensemble.refresh()
-    return Progress(head["steps"], arrays["paths"], head["seconds"], arrays.get("path_weights"))
+    return head, arrays
 
 
 def _tensors(ensemble: Ensemble) -> dict[str, torch.Tensor]:

@@ -62,7 +62,10 @@ class Ensemble:
         self.weights_EP = rows.to(self.device)
         self.working_EP = self.weights_EP.to(PRECISIONS[first.optimiser.precision])  # itself, where that is float32
         self.gradients_EP = torch.zeros_like(self.working_EP)
-        self.leaves = [layout.leaves(self.working_EP[s.rows], self.gradients_EP[s.rows]) for s in self.segments]
+        self.leaves = [
+            layout.leaves(self.working_EP[s.rows], self.gradients_EP[s.rows], self.weights_EP[s.rows])
+            for s in self.segments
+        ]
         self.optimiser = AdamW(
             self.weights_EP, self.gradients_EP, layout.decay_mask(), [spec.optimiser for spec in self.specs]
         )

@@ -8,9 +8,13 @@
 Stopping changes nothing before it, so one path serves all three, and they are paired. E member, B sample, S data seed.
 """
 
+import shutil
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +24,7 @@ from torch import Tensor
 
 from testbed.models.mlp import MLP
 from testbed.sources.bit_query import BitQuerySource
+from testbed.training.mlp_checkpoint import group_key, restore, save
 from testbed.training.mlp_data import Samples, draw_samples
 from testbed.training.mlp_spec import MLPSpec
 from testbed.training.optimiser import AdamW
@@ -35,6 +40,8 @@ CLAMP = float(np.log((1 - 1e-6) / 1e-6))
 RULES = ("stopped", "selected", "end")
 BLOCK_FLOATS = {"cpu": 1 << 19, "cuda": 1 << 30}
 """Numbers that members computed together hold for a moment, about."""
+CHECKPOINT_SECONDS = 60.0
+"""How often a training's state is written, at the most: what a kill can cost, up to an epoch."""
 VALIDATION_BATCH = 512
 """Samples of one forward pass without gradients: few enough for the cache."""
 
@@ -145,10 +152,14 @@ class MLPEnsemble:
         orders = [step_generator(seed, 0, epoch).permutation(n) for seed in self.seeds]
         return torch.from_numpy(np.stack(orders)).to(self.device)
 
-    def train(self, observe: Callable[[int], None] | None = None) -> list[MLPMember]:
-        """All steps, with a validation after every epoch and after the last step."""
-        watch = _Watch(self.weights_EP, self.first.patience, self.first.most_epochs)
-        step, epoch = 0, 0
+    def train(self, observe: Callable[[int], None] | None = None, file: Path | None = None) -> list[MLPMember]:
+        """All steps, with a validation after every epoch and after the last step.
+
+        file   where the state is written every minute, after an epoch, and found again
+        """
+        watch = PathWatch(self.weights_EP, self.first.patience, self.first.most_epochs)
+        step, saved = 0 if file is None else restore(file, self, watch), time.monotonic()
+        epoch = len(watch.validation)
         while step < self.first.steps:
             orders, losses = self.orders(epoch), []
             for start in range(0, self.first.n_targets, self.first.batch_size):
@@ -161,22 +172,33 @@ class MLPEnsemble:
                     observe(step)
             epoch += 1
             watch.after_epoch(self.validation_losses(), torch.stack(losses).mean(dim=0))
+            if file is not None and step < self.first.steps and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                save(file, self, watch, step)
+                saved = time.monotonic()
         return watch.members(self.specs, self.alive_E)
 
 
 def train_mlps(
-    specs: list[MLPSpec], device: str = "cpu", observe: Callable[[int], None] | None = None
+    specs: list[MLPSpec],
+    device: str = "cpu",
+    observe: Callable[[int], None] | None = None,
+    checkpoints: Path | None = None,
 ) -> list[MLPMember]:
     """Train specs of one shape together; a member's result does not depend on the others, except for rounding.
 
-    observe   called after every step with the number of steps finished
+    observe       called after every step with the number of steps finished
+    checkpoints   a folder in which the training leaves its state, in one of its own, until it is over, and finds it
 
-    Raises ValueError where shapes differ.
+    Raises ValueError where shapes differ, and StoreError where a checkpoint cannot be trusted.
     """
-    return MLPEnsemble(specs, device).train(observe)
+    file = None if checkpoints is None else checkpoints / group_key(specs) / "state.npz"
+    members = MLPEnsemble(specs, device).train(observe, file)
+    if file is not None and file.parent.is_dir():
+        shutil.rmtree(file.parent)
+    return members
 
 
-class _Watch:
+class PathWatch:
     """Validation losses along the path, and the weights that each rule would report."""
 
     def __init__(self, weights_EP: Tensor, patience: int, most_epochs: int) -> None:
@@ -202,6 +224,21 @@ class _Watch:
             self.kept[rule][rows] = self.weights_EP[rows]
         waited = epoch - self.epoch_of["stopped"] >= self.patience
         self.ended[(self.ended == 0) & (waited | (epoch >= self.most_epochs))] = epoch
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Validations so far and what the rules made of them; the weights that they kept are in `kept`."""
+        along = {"validation": np.array(self.validation), "train_loss": np.array(self.train_loss)}
+        found: dict[str, NDArray[Any]] = {"ended": self.ended} | along
+        for rule in self.kept:
+            found |= {f"epoch_{rule}": self.epoch_of[rule], f"least_{rule}": self.least[rule]}
+        return found
+
+    def put_back(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """What `arrays` gave."""
+        self.ended = arrays["ended"]
+        self.validation, self.train_loss = list(arrays["validation"]), list(arrays["train_loss"])
+        for rule in self.kept:
+            self.epoch_of[rule], self.least[rule] = arrays[f"epoch_{rule}"], arrays[f"least_{rule}"]
 
     def members(self, specs: list[MLPSpec], alive_E: Tensor) -> list[MLPMember]:
         epochs = len(self.validation)

@@ -139,13 +139,16 @@ class TrainingSpec(Config):
                 f"context_length: given {self.context_length}, must be at most data.max_context {self.data.max_context}"
             )
         self._check_source()
-        if self.optimiser.precision != "float32" and self.model.norm.state(self.model.width):
-            raise ValueError(
-                f"optimiser.precision: given {self.optimiser.precision}, but norm {self.model.norm.type_name} keeps"
-                " running statistics; take float32"
-            )
         if self.loss != "last" and self.data.batch == "distinct":
             raise ValueError("loss: distinct batches score the last position only; take batch = sampled")
+        counting = [one.type_name for one in self.model.methods if one.counts_windows]
+        if self.model.norm.counts_windows(self.model.width):
+            counting.append(self.model.norm.type_name)
+        if self.data.batch == "distinct" and counting:
+            raise ValueError(
+                f"model: {counting[0]} counts every window of a step alike, but distinct ones have weights;"
+                " take data.batch = sampled"
+            )
         if self.data.batch == "distinct" and not self.objective.takes_weights:
             raise ValueError(
                 f"objective: {self.objective.type_name} is not defined for the law of targets that a distinct window"

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed.methods import Initial
 from testbed.models import ModelConfig
 from testbed.models.flat import ALIGNMENT, Layout
 from testbed.models.transformer import Transformer
@@ -14,7 +15,7 @@ shapes = st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
 @given(shapes, st.integers(1, 3))
 def test_views_tile_every_row(given_shapes, n_members):
     """Writing k into view k and reading the row back: consecutive blocks, then padding."""
-    layout = Layout({f"w{i}": (shape, 0.0, 0.0, False) for i, shape in enumerate(given_shapes)})
+    layout = Layout({f"w{i}": Initial(shape, 0.0) for i, shape in enumerate(given_shapes)})
     rows = torch.full((n_members, layout.row_length), -1.0)
     expected = []
     for i, (name, view) in enumerate(layout.views(rows).items()):
@@ -29,7 +30,7 @@ def test_views_tile_every_row(given_shapes, n_members):
 
 
 def test_gradients_accumulate_in_the_flat_buffer():
-    layout = Layout({"a": ((2, 3), 1.0, 0.0, True), "b": ((4,), 1.0, 0.0, False)})
+    layout = Layout({"a": Initial((2, 3), 1.0, decay=True), "b": Initial((4,), 1.0)})
     rows, gradients = torch.stack([layout.initial_row(0), layout.initial_row(1)]), torch.zeros(2, layout.row_length)
     leaves = layout.leaves(rows, gradients)
     for _ in range(2):

@@ -20,7 +20,7 @@ from testbed.training.ensemble import Ensemble
 
 V, LENGTH, WIDTH = 3, 5, 8
 DATA = DataConfig(max_context=LENGTH, targets_per_step=6)
-STATEFUL = ["batch", "power"]
+KEPT = {"batch": {"mean", "variance"}, "power": {"psi2", "nu", "steps"}}
 
 
 def config(name: str, **others) -> ModelConfig:
@@ -69,7 +69,7 @@ def test_as_trained_a_window_depends_on_nothing_behind_nor_beside_it(name, seed,
     torch.testing.assert_close(before, after, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", STATEFUL)
+@pytest.mark.parametrize("name", KEPT)
 def test_statistics_are_those_of_each_member_alone(name):
     """In training a window sees the others of its step; members see nothing of each other."""
     together = Ensemble([spec(name).replace(initial_seed=i) for i in range(3)])
@@ -81,11 +81,11 @@ def test_statistics_are_those_of_each_member_alone(name):
     torch.testing.assert_close(row, alone.weights_EP[0], rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", STATEFUL)
+@pytest.mark.parametrize("name", KEPT)
 def test_state_has_no_gradient_and_is_changed_in_training_alone(name):
     ensemble = Ensemble([spec(name)])
     kept = [entry for entry in ensemble.model.layout.entries if not entry.learned]
-    assert {entry.name.split(".")[-1] for entry in kept} == set(config(name).norm.state(WIDTH))
+    assert {entry.name.split(".")[-1] for entry in kept} == KEPT[name]
 
     def state() -> torch.Tensor:
         return torch.cat([ensemble.weights_EP[0, one.offset : one.offset + one.size] for one in kept])
@@ -98,14 +98,13 @@ def test_state_has_no_gradient_and_is_changed_in_training_alone(name):
     assert all(not ensemble.gradients_EP[0, one.offset : one.offset + one.size].any() for one in kept)
 
 
-@pytest.mark.parametrize("name", STATEFUL)
+@pytest.mark.parametrize("name", KEPT)
 def test_what_is_not_finite_does_not_enter_the_state(name):
     norm = config(name).norm
-    state = {key: torch.full((1, *one.shape), one.mean) for key, one in norm.state(WIDTH).items()}
-    given = state | {key: torch.full((1, *one.shape), one.mean) for key, one in norm.parameters(WIDTH).items()}
-    before = {key: one.clone() for key, one in state.items()}
+    given = {key: torch.full((1, *one.shape), one.mean) for key, one in norm.parameters(WIDTH).items()}
+    before = {key: one.clone() for key, one in given.items()}
     norm.apply(torch.full((1, 5, WIDTH), torch.inf), given, training=True)
-    assert all(torch.equal(state[key], before[key]) for key in state if key != "steps")
+    assert all(torch.equal(given[key], before[key]) for key in given if key != "steps")
 
 
 @given(scale=st.floats(0.1, 10), shift=st.floats(-5, 5), seed=st.integers(0, 1000))
@@ -142,7 +141,7 @@ def test_what_does_not_fit_is_refused(fault, message):
         ModelConfig(width=WIDTH, **fault)
 
 
-@pytest.mark.parametrize("name", STATEFUL)
-def test_running_statistics_need_float32(name):
-    with pytest.raises(ConfigError, match=f"norm {name} keeps running statistics; take float32"):
-        spec(name, precision="bfloat16")
+@pytest.mark.parametrize("name", KEPT)
+def test_windows_that_do_not_count_alike_are_refused(name):
+    with pytest.raises(ConfigError, match=f"model: {name} counts every window of a step alike"):
+        spec(name).replace(data=DataConfig(max_context=LENGTH, batch="distinct"))

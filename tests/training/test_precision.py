@@ -11,6 +11,7 @@ from scipy import stats
 
 from testbed.methods import methods
 from testbed.models import ModelConfig
+from testbed.models.norms import norms
 from testbed.sources import MarkovSource
 from testbed.training import DataConfig, EvaluationConfig, OptimiserConfig, Shape, TrainingSpec
 from testbed.training.ensemble import Ensemble
@@ -27,7 +28,7 @@ def spec(seed: int, precision: str, **changes) -> TrainingSpec:
     return TrainingSpec(
         source=SOURCE,
         context_length=2,
-        data=DataConfig(max_context=2, batch="distinct", seed=seed),
+        data=changes.pop("data", DataConfig(max_context=2, batch="distinct", seed=seed)),
         model=ModelConfig(**model),
         optimiser=OptimiserConfig(learning_rate=5e-3, steps=STEPS, warmup_steps=10, precision=precision),
         evaluation=EvaluationConfig(n_contexts=64, n_heldout=64, path_points=2),
@@ -82,7 +83,9 @@ def test_every_method_takes_a_narrow_step_close_to_the_wide_one(name):
     needs = {"target_length": 16} if "target_length" in methods.find(name).model_fields else {}
     one = methods.build({"type": name, **needs})
     chosen = (one,) if "position" in one.slots else ("rope", one)
-    wide, narrow = (Ensemble([spec(1, p, model={"methods": chosen, "width": 16})]) for p in ("float32", "bfloat16"))
+    sampled = {"data": DataConfig(n_targets=200, max_context=2, targets_per_step=64)} if one.counts_windows else {}
+    model = {"methods": chosen, "width": 16}
+    wide, narrow = (Ensemble([spec(1, p, model=model, **sampled)]) for p in ("float32", "bfloat16"))
     losses = wide.losses_and_gradients(0), narrow.losses_and_gradients(0)
     assert narrow.gradients_EP.dtype == narrow.working_EP.dtype == torch.bfloat16
     assert losses[1].dtype == narrow.weights_EP.dtype == torch.float32
@@ -93,6 +96,24 @@ def test_every_method_takes_a_narrow_step_close_to_the_wide_one(name):
     assert narrow.weights_EP.isfinite().all()
     assert not torch.equal(narrow.weights_EP, before)
     assert torch.equal(narrow.working_EP, narrow.weights_EP.bfloat16())
+
+
+@pytest.mark.parametrize("name", norms.names())
+def test_every_norm_takes_a_narrow_step_and_keeps_wide_statistics(name):
+    data = DataConfig(n_targets=200, max_context=2, targets_per_step=64)
+    model = ModelConfig(width=16, depth=2, heads=2, norm=name)
+    wide, narrow = (Ensemble([spec(1, p).replace(data=data, model=model)]) for p in ("float32", "bfloat16"))
+    losses = wide.train_step(0).clone(), narrow.train_step(0).clone()
+    torch.testing.assert_close(losses[1], losses[0], atol=1e-2, rtol=0)
+    assert narrow.weights_EP.isfinite().all()
+    views = (ensemble.model.layout.views(ensemble.weights_EP) for ensemble in (wide, narrow))
+    expected, found = views
+    for entry in wide.model.layout.entries:
+        if not entry.learned:
+            torch.testing.assert_close(found[entry.name], expected[entry.name], atol=2e-2, rtol=5e-2)
+            assert entry.name.endswith("steps") or not torch.equal(
+                found[entry.name], found[entry.name].bfloat16().float()
+            )
 
 
 @pytest.mark.parametrize("batch", ["distinct", "sampled"])

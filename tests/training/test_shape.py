@@ -2,7 +2,7 @@
 
 import pytest
 
-from testbed.core import Config, ConfigError
+from testbed.core import Config, ConfigError, Tagged
 from testbed.models import ModelConfig
 from testbed.sources import IIDSource, MarkovSource
 from testbed.training import DataConfig, EvaluationConfig, OptimiserConfig, Shape, TrainingSpec
@@ -82,7 +82,8 @@ def leaf_fields(config: type[Config], prefix: str = "") -> list[str]:
     leaves = []
     for name, field in config.model_fields.items():
         nested = field.annotation
-        if isinstance(nested, type) and issubclass(nested, Config) and name != "source":
+        is_table = isinstance(nested, type) and issubclass(nested, Config)
+        if is_table and not issubclass(nested, Tagged):  # sources, losses and the like are one choice each
             leaves += leaf_fields(nested, f"{prefix}{name}.")
         else:
             leaves.append(prefix + name)

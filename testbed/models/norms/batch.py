@@ -23,14 +23,18 @@ class BatchNorm(Norm):
     momentum: float = Field(0.9, ge=0, lt=1, description="weight of the past in the running statistics")
 
     def parameters(self, width: int) -> dict[str, Initial]:
-        return {"gain": Initial((width,), std=0.0, mean=1.0), "bias": Initial((width,), std=0.0)}
-
-    def state(self, width: int) -> dict[str, Initial]:
-        return {"mean": Initial((width,), std=0.0), "variance": Initial((width,), std=0.0, mean=1.0)}
+        return {
+            "gain": Initial((width,), std=0.0, mean=1.0),
+            "bias": Initial((width,), std=0.0),
+            "mean": Initial((width,), std=0.0, learned=False),
+            "variance": Initial((width,), std=0.0, mean=1.0, learned=False),
+        }
 
     def apply(self, x_EMD: "Tensor", parameters: Parameters, training: bool) -> "Tensor":
         import torch
 
+        gain_ED, bias_ED = parameters["gain"], parameters["bias"]
+        x_EMD = x_EMD.float() if x_EMD.dtype == torch.bfloat16 else x_EMD
         if training:
             n_places = x_EMD.shape[1]
             variance_ED, mean_ED = torch.var_mean(x_EMD, dim=1, correction=0)
@@ -43,4 +47,4 @@ class BatchNorm(Norm):
         else:
             mean_ED, variance_ED = parameters["mean"], parameters["variance"]
         y_EMD = (x_EMD - mean_ED[:, None]) * (variance_ED + 1e-5).rsqrt()[:, None]
-        return torch.addcmul(parameters["bias"][:, None], y_EMD, parameters["gain"][:, None])
+        return torch.addcmul(bias_ED[:, None], y_EMD.to(gain_ED.dtype), gain_ED[:, None])

@@ -20,5 +20,6 @@ class LayerNorm(Norm):
         import torch
         import torch.nn.functional as F
 
-        y_EMD = F.layer_norm(x_EMD, x_EMD.shape[-1:])
-        return torch.addcmul(parameters["bias"][:, None], y_EMD, parameters["gain"][:, None])
+        gain_ED, bias_ED = parameters["gain"], parameters["bias"]
+        y_EMD = F.layer_norm(x_EMD, x_EMD.shape[-1:]).to(gain_ED.dtype)
+        return torch.addcmul(bias_ED[:, None], y_EMD, gain_ED[:, None])

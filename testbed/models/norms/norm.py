@@ -25,21 +25,22 @@ class Norm(Tagged):
     folds_gain: ClassVar[bool] = False
     """Whether a learned gain follows, one a coordinate, which is multiplied into the matrix behind it."""
 
+    def counts_windows(self, width: int) -> bool:
+        """Whether it keeps statistics, in which every window of a step counts alike."""
+        return any(not one.learned for one in self.parameters(width).values())
+
     def check(self, width: int) -> None:
         """Raise ConfigError where this norm does not fit the width."""
         return
 
     def parameters(self, width: int) -> dict[str, Initial]:
-        """Learned parameters by name, one copy a place, beside a folded gain."""
-        return {}
-
-    def state(self, width: int) -> dict[str, Initial]:
-        """What `apply` itself changes during training, by name: no gradient, no decay, part of the weights."""
+        """Parameters by name, one copy a place, beside a folded gain; those that are not `learned` are what `apply`
+        keeps of past steps."""
         return {}
 
     def apply(self, x_EMD: "Tensor", parameters: Parameters, training: bool) -> "Tensor":
-        """(E, M, D); in training the state among the parameters may be changed in place, by operations alone that a
-        recorded graph can hold."""
+        """(E, M, D); in training what is not learned among the parameters may be changed in place, by operations alone
+        that a recorded graph can hold."""
         raise NotImplementedError
 
 

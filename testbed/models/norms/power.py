@@ -35,13 +35,12 @@ class PowerNorm(Norm):
             raise ConfigError(f"norm.groups: given {self.groups}, must divide width {width}")
 
     def parameters(self, width: int) -> dict[str, Initial]:
-        return {"gain": Initial((width,), std=0.0, mean=1.0), "bias": Initial((width,), std=0.0)}
-
-    def state(self, width: int) -> dict[str, Initial]:
         return {
-            "psi2": Initial((width,), std=0.0, mean=1.0),
-            "nu": Initial((width,), std=0.0),
-            "steps": Initial((1,), std=0.0),
+            "gain": Initial((width,), std=0.0, mean=1.0),
+            "bias": Initial((width,), std=0.0),
+            "psi2": Initial((width,), std=0.0, mean=1.0, learned=False),
+            "nu": Initial((width,), std=0.0, learned=False),
+            "steps": Initial((1,), std=0.0, learned=False),
         }
 
     def apply(self, x_EMD: "Tensor", parameters: Parameters, training: bool) -> "Tensor":
@@ -50,6 +49,8 @@ class PowerNorm(Norm):
         from testbed.models.norms._power import PowerScale
         from testbed.models.rms_norm import rms_norm
 
+        gain_ED, bias_ED = parameters["gain"], parameters["bias"]
+        x_EMD = x_EMD.float() if x_EMD.dtype == torch.bfloat16 else x_EMD
         x_EMD = rms_norm(x_EMD.unflatten(-1, (self.groups, -1))).flatten(-2)
         psi2_ED = parameters["psi2"]
         if training:
@@ -63,4 +64,4 @@ class PowerNorm(Norm):
             z_EMD = PowerScale.apply(x_EMD, used_ED, parameters["nu"], self.backward_momentum)
         else:
             z_EMD = x_EMD * (psi2_ED + 1e-5).rsqrt()[:, None]
-        return torch.addcmul(parameters["bias"][:, None], z_EMD, parameters["gain"][:, None])
+        return torch.addcmul(bias_ED[:, None], z_EMD.to(gain_ED.dtype), gain_ED[:, None])

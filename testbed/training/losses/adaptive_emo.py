@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @loss("adaptive_emo")
 class AdaptiveEMO(EmbeddingCost):
-    """Cross-entropy ce_y and distance d_y = sum_v q_v C(y, v), one scaled to the other (2310.04691, Eq. 9, and code).
+    """EMO as released: cross-entropy ce_y and distance d_y = sum_v q_v C(y, v), one scaled to the other (2310.04691).
 
     scaled = distance         l_y = (ce_y + [ce_y / d_y] d_y) / 2          for pre-training and fine-tuning
     scaled = cross_entropy    l_y = [d_y / ce_y] ce_y + d_y                for tuning on little data

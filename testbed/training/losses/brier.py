@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @loss("brier")
 class Brier(Loss):
-    """l_y = sum_v (q_v - [v = y])^2 (Brier 1950): strictly proper, S(p, q) = 1 - |p|^2 + |q - p|^2.
+    """The Brier score, l_y = sum_v (q_v - [v = y])^2 (Brier 1950): strictly proper, S(p, q) = 1 - |p|^2 + |q - p|^2.
 
     >>> Brier().risk([0.5, 0.5], [1.0, 0.0])
     1.0

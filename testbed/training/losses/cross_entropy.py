@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @loss("cross_entropy")
 class CrossEntropy(Loss):
-    """l_y = -ln q_y: strictly proper, S(p, q) = H(p) + KL(p || q).
+    """Cross-entropy, l_y = -ln q_y: strictly proper, S(p, q) = H(p) + KL(p || q).
 
     >>> CrossEntropy().fixed_point([0.7, 0.3]).tolist()
     [0.7, 0.3]

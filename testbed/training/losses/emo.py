@@ -58,7 +58,7 @@ def cost_of(rows: Floats) -> Floats:
 
 @loss("emo")
 class EMO(EmbeddingCost):
-    """l_y = sum_v q_v (1 - cos(e_y, e_v)) (Ren et al. 2023, 2310.04691, Eq. 8, DEMD alone).
+    """EMO's distance alone, l_y = sum_v q_v (1 - cos(e_y, e_v)) (Ren et al. 2023, 2310.04691).
 
     The paper bounds the earth mover distance between the target law and q by sum p_y q_v C(y, v), exact for a target
     that is one token. That is linear in q: its minimum is the point mass on the token v of least sum_y p_y C(y, v),

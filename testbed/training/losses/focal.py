@@ -16,7 +16,7 @@ SMALLEST = 1e-12
 
 @loss("focal")
 class Focal(Loss):
-    """l_y = -(1 - q_y)^c ln q_y (Lin et al. 2017, 1708.02002).
+    """Focal loss, l_y = -(1 - q_y)^c ln q_y (Lin et al. 2017, 1708.02002).
 
     Not proper for c > 0 (Charoenphakdee et al. 2021, 2011.09172): with u(q) = (1 - q)^(c-1) ((1 - q) / q - c ln q),
     which falls from infinity to 0, a minimum has p_v u(q_v) = m for one m and all v, so that

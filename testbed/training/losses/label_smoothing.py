@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @loss("label_smoothing")
 class LabelSmoothing(Loss):
-    """l_y = -(1 - e) ln q_y - (e / V) sum_v ln q_v (Szegedy et al. 2016, 1512.00567, sec. 7).
+    """Label smoothing, l_y = -(1 - e) ln q_y - (e / V) sum_v ln q_v (Szegedy et al. 2016, 1512.00567, sec. 7).
 
     Cross-entropy against (1 - e) p + e / V, which is therefore its only minimum: too flat, unless p is uniform; on a
     deterministic source too, where it leaves e (V - 1) / V to tokens that never come.

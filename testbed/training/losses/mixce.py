@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @loss("mixce")
 class MixCE(Loss):
-    """l_y = -e ln q_y - (1 - e) q_y (Zhang et al. 2023, 2305.16958).
+    """MixCE, l_y = -e ln q_y - (1 - e) q_y (Zhang et al. 2023, 2305.16958).
 
     The paper mixes H(p, q) with H(q, p) = -sum q ln p. As p is not known it takes -sum q p for the latter, whose
     gradient is that of cross-entropy times q_y, held fixed: (e + (1 - e) q_y) grad(-ln q_y), as here.

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 @loss("spherical")
 class Spherical(Loss):
-    """l_y = 1 - q_y / |q|: strictly proper, S(p, q) = 1 - |p| cos(p, q) (Gneiting & Raftery 2007, sec. 4.1).
+    """The spherical score, l_y = 1 - q_y / |q|: strictly proper, S(p, q) = 1 - |p| cos(p, q).
+
+    Gneiting & Raftery 2007, JASA 102, 359.
 
     >>> round(Spherical().risk([0.6, 0.4], [0.6, 0.4]), 4)
     0.2789

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @loss("total_variation")
 class TotalVariation(Loss):
-    """l_y = 1 - q_y, the total variation between the model's law and the one that is sure of y.
+    """Total variation to the law that is sure of y, l_y = 1 - q_y.
 
     Total variation to p itself has its minimum at p, but p is not known: of tokens that come one at a time the mean is
     S(p, q) = 1 - p . q, linear in q. Its minimum is the point mass on the likeliest token (where several are, every law

@@ -1,0 +1,115 @@
+"""Training losses on known laws: two codes, fixed points by two methods, properness."""
+
+import numpy as np
+import pytest
+import torch
+from every_loss import ADAPTIVE, LINEAR, LOSSES, PROPER, cost_for, law_from, rows_for
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from testbed.core import ConfigError
+from testbed.training.losses import losses
+from testbed.training.losses.fixed_points import followed, residual
+
+EACH = pytest.mark.parametrize("name", LOSSES)
+
+
+def test_no_shipped_loss_is_left_out():
+    shipped = {name for name in losses.names() if losses.find(name).__module__.startswith("testbed.training.losses.")}
+    assert shipped == {one.type_name for one in LOSSES.values()}
+
+
+# ------------------------------------------------------------------------------------------------ one loss, two codes
+@EACH
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 6))
+@settings(max_examples=8)
+def test_what_training_computes_is_the_loss_and_its_gradient(name, seed, n):
+    """Of a law of targets: torch's value and gradient in the logits are S(p, q) and the field, by another code."""
+    loss = LOSSES[name]
+    q, p, cost = law_from(seed, n, 0.01), law_from(seed + 1, n), cost_for(loss, n)
+    logits = torch.log(torch.from_numpy(q))[None, None].requires_grad_()
+    value = loss.weighted(logits, torch.from_numpy(p)[None, None], rows_for(loss, n)).sum()
+    value.backward()
+    assert value.item() == pytest.approx(loss.risk(p, q, cost), rel=1e-6, abs=1e-9)
+    assert logits.grad is not None
+    np.testing.assert_allclose(logits.grad[0, 0].numpy(), loss.field(p, q, cost), atol=1e-7)
+    target = torch.arange(n)[None]
+    each = loss.losses(logits.expand(1, n, n), target, rows_for(loss, n))
+    np.testing.assert_allclose(each[0].detach().numpy(), loss.values(q, cost), rtol=1e-6, atol=1e-9)
+
+
+@EACH
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 5))
+@settings(max_examples=6)
+def test_slopes_are_those_of_the_values(name, seed, n):
+    """By differences, except where a loss holds factors fixed."""
+    loss = LOSSES[name]
+    if name in ADAPTIVE:
+        return
+    q, cost, h = law_from(seed, n, 0.05), cost_for(loss, n), 1e-6
+    by_differences = [(loss.values(q + h * e, cost) - loss.values(q - h * e, cost)) / (2 * h) for e in np.eye(n)]
+    np.testing.assert_allclose(loss.slopes(q, cost).T, by_differences, rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ fixed points
+@EACH
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 5))
+@settings(max_examples=8)
+def test_the_gradient_vanishes_at_the_fixed_point_and_the_flow_finds_it(name, seed, n):
+    loss = LOSSES[name]
+    p, cost = law_from(seed, n, 0.02), cost_for(loss, n)
+    found = loss.fixed_point(p, cost)
+    assert found.sum() == pytest.approx(1.0)
+    assert residual(loss, p, found, cost) < 1e-9
+    if name not in LINEAR:
+        assert found.min() > 0
+    flow = followed(loss, p, cost, start=law_from(seed + 2, n, 0.02))
+    gap = np.partition(p @ cost if cost is not None else -p, 1)[:2] if name in LINEAR else [0.0, 1.0]
+    if name in LINEAR and gap[1] - gap[0] < 0.02:
+        return  # two point masses are nearly as good
+    np.testing.assert_allclose(flow, found, atol=1e-6)
+
+
+@EACH
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 5))
+@settings(max_examples=8)
+def test_no_law_has_less_risk_than_the_fixed_point(name, seed, n):
+    if name in ADAPTIVE:
+        return  # no function is descended
+    loss = LOSSES[name]
+    p, cost = law_from(seed, n, 0.02), cost_for(loss, n)
+    least = loss.risk(p, np.maximum(loss.fixed_point(p, cost), 1e-300), cost)
+    for k in range(5):
+        assert loss.risk(p, law_from(seed + k + 7, n, 1e-3), cost) >= least - 1e-12
+
+
+@EACH
+def test_proper_losses_keep_the_law_and_others_do_not(name):
+    loss, p = LOSSES[name], np.array([0.5, 0.3, 0.15, 0.05])
+    found = loss.fixed_point(p, cost_for(loss, 4))
+    assert loss.proper == (name in PROPER)
+    assert (np.abs(found - p).sum() < 1e-12) == loss.proper
+    assert loss.proper or np.abs(found - p).sum() > 0.01
+
+
+@EACH
+def test_a_sure_law_is_kept_by_all_but_label_smoothing(name):
+    """To rounding: the flow of adaptive losses starts at the uniform law and ends where nothing moves any more."""
+    loss, p = LOSSES[name], np.array([0.0, 1.0, 0.0])
+    found = loss.fixed_point(p, cost_for(loss, 3))
+    assert (found[1] > 1 - 1e-6) == (name != "label_smoothing")
+
+
+def test_where_the_biased_laws_lie():
+    """Flatter for focal loss, sharper for MixCE; the mode and the medoid; EMO with cross-entropy is no point mass."""
+    p = np.array([0.4, 0.3, 0.2, 0.1])
+    assert LOSSES["focal"].fixed_point(p).max() < p.max() < LOSSES["mixce"].fixed_point(p).max()
+    assert LOSSES["total_variation"].fixed_point(p).tolist() == [1, 0, 0, 0]
+    cost = cost_for(LOSSES["emo"], 4)
+    assert cost is not None
+    assert LOSSES["emo"].fixed_point(p, cost).argmax() == (p @ cost).argmin()
+    for name in ADAPTIVE:
+        assert 0 < LOSSES[name].fixed_point(p, cost).max() < 0.99
+    assert LOSSES["total_variation"].fixed_point([0.25] * 4).tolist() == [0.25] * 4
+    with pytest.raises(ConfigError, match="embedding cost"):
+        LOSSES["emo"].fixed_point(p)
