@@ -37,7 +37,7 @@ class Data:
 
     losses        {point: (R, n_l)} loss above the entropy rate, nats
     tables        arrays of `exact.table_arrays`
-    visible       {(role, arm): (R, n_vis)} mean KL at each visible length
+    visible       {(role, arm): (R, n_vis)} mean KL at each visible length; R may be fewer
     rates         {what: chosen learning rate}
     paired        z of cross-entropy less risk and excess, of every member
     block_error   largest distance of the last place of a block from the loss at full context
@@ -55,10 +55,10 @@ class Data:
     diverged: int = 0
 
     def mean(self, values: Floats) -> Evidence:
-        """Evidence on the mean over replicates of (R,) values; decides nothing where some are not known."""
+        """Evidence on the mean over the first R replicates of (R,) values; decides nothing where some are not known."""
         if not np.isfinite(values).all():
             return Student(0.0, np.inf, 1)
-        return Mean(values, Replicates({"seed": self.numbers}, seed=0))
+        return Mean(values, Replicates({"seed": self.numbers[: len(values)]}, seed=0))
 
     def interval(
         self, values: Floats, level: float, least: float = -np.inf, most: float = np.inf
@@ -110,7 +110,7 @@ def gather(study: "ProtocolBias", records: Sequence[Record]) -> Data | None:
                 if role == "designed":
                     stops[size] = _table(grids["sound"], lambda one: _stop_share(one, networks.patience))
             for arm in ARMS:
-                mine = [index["visible", role, None, arm, None, None, seed] for seed in seeds]
+                mine = [index["visible", role, None, arm, None, None, seed] for seed in study.seeds_of_visible]
                 diverged += sum(one.status != "done" for one in mine)
                 blank = np.full(len(study.visible.lengths), np.nan)
                 visible[role, arm] = np.array([one.arrays.get("excess", blank) for one in mine])

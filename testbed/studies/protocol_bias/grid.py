@@ -130,5 +130,5 @@ def all_cells(study: "ProtocolBias", finished: Mapping[str, Record]) -> Iterator
         yield from tuning
         if rate is not None:
             for role in ROLES:
-                for seed in study.seeds:
+                for seed in study.seeds_of_visible:
                     yield visible_cell(study, role, arm, seed, rate)

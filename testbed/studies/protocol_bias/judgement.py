@@ -111,7 +111,8 @@ def notes(study: "ProtocolBias", data: Data, lost: list[str]) -> tuple[str, ...]
     """What a reader should know beside the verdicts."""
     networks = study.networks
     said = [
-        f"{study.n_seeds} replicates from number {study.first_seed}; all protocols, l and D of one share data, order of"
+        f"{study.n_seeds} replicates from number {study.first_seed}, {len(study.seeds_of_visible)} of them with models"
+        " that are shown other lengths; all protocols, l and D of one share data, order of"
         " targets and first weights. Apparent l*: the shortest within"
         f" {study.bounds.delta:g} nats of the least exact loss of that run. Intervals: {LEVEL:.0%}.",
     ]

@@ -57,7 +57,7 @@ def visible_figure(study: "ProtocolBias", data: Data) -> StudyFigure:
             " lengths: upper row the exact excess over the Bayes law of the visible tokens, lower row the whole loss,"
             " with rings at its least mean. Masked: the target at a position drawn for each window, so that every"
             " shorter window was seen in training, by as many targets. Mean over"
-            f" {study.n_seeds} replicates, bands: {LEVEL:.0%} intervals."
+            f" {len(study.seeds_of_visible)} replicates, bands: {LEVEL:.0%} intervals."
         ),
         claims=tuple(
             f"{STUDY}.visible_{name}"

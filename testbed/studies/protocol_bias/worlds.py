@@ -52,8 +52,9 @@ def planted(study: "ProtocolBias", biased: bool, rng: np.random.Generator, n: in
             for reading in READINGS:
                 at = _place(biased, role, size == networks.sizes[0], reading, len(networks.lengths))
                 losses[Point(role, size, reading)] = _curves(np.log(networks.lengths), at, rng, n)
+    shown = min(n, len(study.seeds_of_visible))
     visible: dict[tuple[Role, Arm], Floats] = {
-        (role, arm): _visible(study, biased, role, arm, rng, n) for role in ROLES for arm in ARMS
+        (role, arm): _visible(study, biased, role, arm, rng, shown) for role in ROLES for arm in ARMS
     }
     return Data(tuple(range(n)), losses, _tables(study, biased, rng, n), visible)
 

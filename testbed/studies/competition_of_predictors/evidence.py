@@ -1,0 +1,71 @@
+"""The number of each claim (`claims`), from arrays over replicates."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from testbed.studies.competition_of_predictors.claims import STUDY
+from testbed.studies.competition_of_predictors.config import CONTINUUM
+from testbed.studies.competition_of_predictors.data import BI_INF, BI_RET, Data, Floats, boundary
+from testbed.studies.judge import Evidence, Max, Min, Student
+
+if TYPE_CHECKING:
+    from testbed.studies.competition_of_predictors.study import CompetitionOfPredictors
+
+
+def evidence(study: "CompetitionOfPredictors", data: Data) -> dict[str, Evidence]:
+    """Every claim's number, by the claim's id."""
+    task, arms = study.task, data.arms
+    early, late = data.window(study.reading.early), data.window(study.reading.late)
+
+    def mean(values: Floats) -> Evidence:
+        """Of one number a replicate; nothing is decided where some are not known."""
+        return data.mean(values) if np.isfinite(values).all() else Student(0.0, np.inf, 1)
+
+    def lately(path: Floats) -> Floats:
+        return np.asarray(path[:, late].mean(axis=1))
+
+    def change(path: Floats) -> Evidence:
+        return mean(lately(path) - path[:, early].mean(axis=1))
+
+    between, many = arms[task.between], arms[task.many]
+    by_laws, by_odds = boundary(study, data), boundary(study, data, "weights_log")
+    excess = lately(many.paths["kl_in"][..., BI_RET])
+    found: dict[str, Evidence] = {
+        "single": mean(arms[1].retrieval().min(axis=1)),
+        "few": mean(lately(arms[task.few].lead())),
+        "many": mean(-lately(many.lead())),
+        "singles_first": Min([mean(arms[n].singles()[:, 0]) for n in (task.between, task.many, CONTINUUM)]),
+        "inference_first": mean(-between.lead()[:, early].mean(axis=1)),
+        "takeover": mean(lately(between.lead())),
+        "passes": Min([change(between.paths["weights"][..., BI_RET]), change(-between.paths["weights"][..., BI_INF])]),
+        "transience": change(between.paths["kl_out"][..., BI_INF]),
+        "continuum_kept": change(arms[CONTINUUM].paths["kl_out"][..., BI_INF]),
+        "unseen": mean(lately(arms[CONTINUUM].paths["weights"][..., BI_RET])),
+        "boundary": change(by_laws),
+        "same_boundary": mean(lately(by_laws) - lately(by_odds)),
+        "interpolated": Max([mean(lately(arm.paths["left"])) for arm in arms.values()]),
+        "left": mean(excess / many.numbers["gap_in"]),
+        "limit": mean(data.gaps["gap_in"][:, -1]),
+    }
+    return {f"{STUDY}.{name}": number for name, number in found.items()}
+
+
+def arms_of(study: "CompetitionOfPredictors") -> dict[str, tuple[int, ...]]:
+    """The N whose members must have learnt before a claim speaks of them; none are needed of the others."""
+    task = study.task
+    families = task.chains[1:]
+    return {
+        "few": (task.few,),
+        "many": (task.many,),
+        "inference_first": (task.between,),
+        "takeover": (task.between,),
+        "passes": (task.between,),
+        "transience": (task.between,),
+        "continuum_kept": (CONTINUUM,),
+        "unseen": (CONTINUUM,),
+        "boundary": families,
+        "same_boundary": families,
+        "interpolated": task.arms,
+        "left": (task.many,),
+    }
