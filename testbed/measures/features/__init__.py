@@ -10,6 +10,7 @@ from testbed.measures.features.neighbours import (
     neighbour_distances,
     two_nn_dimension,
 )
+from testbed.measures.features.residual_streams import residual_streams
 from testbed.measures.features.spectral_entropy import (
     diffusion_mutual_information,
     diffusion_spectral_entropy,
@@ -51,6 +52,7 @@ __all__ = [
     "participation_ratio",
     "rank_me",
     "relative_eigenvalues",
+    "residual_streams",
     "scott_bandwidth",
     "state_information",
     "two_nn_dimension",
