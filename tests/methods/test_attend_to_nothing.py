@@ -135,7 +135,7 @@ def test_the_running_mean_is_kept_at_any_precision():
         for step in range(4):
             ensemble.train_step(step)
         means[precision] = ensemble.model.layout.views(ensemble.weights_EP)["method.affine.mean"]
-    assert means["float32"].min() > 0.1
+    assert means["float32"].min() > 0.05
     torch.testing.assert_close(means["bfloat16"], means["float32"], rtol=0.02, atol=0)
 
 

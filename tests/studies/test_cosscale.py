@@ -46,9 +46,9 @@ def test_the_far_source_stands_beyond_all_blocks_of_windows(scale):
 
 def test_verdicts_come_from_seeds_that_development_did_not_see():
     (laptop,) = load_studies(CONFIG, "laptop")
-    assert min(laptop.seeds) >= 470  # earlier runs judged with 100 to 107, 200 to 211, 400 to 411 and 450 to 461
+    assert min(laptop.seeds) >= 490  # earlier runs: 100 to 107, 200 to 211, 400 to 411, 450 to 461 and 470 to 481
     assert laptop.n_replicates == 12
-    assert laptop.tuning.n_seeds >= 2
+    assert laptop.tuning.n_seeds >= 3
 
 
 def test_arms_of_each_task(smoke):
@@ -80,36 +80,43 @@ def test_positions_stay_in_range_where_infoscale_is_tried_alone(smoke):
     assert [one.type_name for one in found["plain"]] == ["rerope"]
 
 
+def tuned(smoke, *losses: list[float], no_context: float = 1.0) -> float | None:
+    """What is chosen where rate i left these held-out losses; excess is what exceeds 1, infinity a divergence."""
+    asked = smoke.cells({})[20:]
+    tuning = {0.01 * (i + 1): asked[i * len(row) : (i + 1) * len(row)] for i, row in enumerate(losses)}
+    made = {}
+    for of_rate, row in zip(tuning.values(), losses, strict=True):
+        for cell, loss in zip(of_rate, row, strict=True):
+            metrics = {"heldout": loss, "excess": loss - 1.0, "no_context": no_context}
+            status = "done" if np.isfinite(loss) else "diverged"
+            made[cell.key] = Record("k", "cosscale", {"probe": {}}, status, metrics)  # type: ignore[arg-type]
+    return chosen_rate(tuning, made, 0.0, 0.05)
+
+
 def test_the_rate_of_least_held_out_loss_is_taken_and_a_diverged_one_never(smoke):
-    tuning = {rate: [cell] for rate, cell in zip((0.01, 0.03), smoke.cells({}), strict=False)}
-
-    def record(loss: float, status: str = "done") -> Record:
-        return Record(
-            "k", "cosscale", {"probe": {}}, status, {"heldout": loss} if status == "done" else {"heldout": None}
-        )  # type: ignore[arg-type]
-
-    (a,), (b,) = tuning.values()
-    assert chosen_rate(tuning, {}) is None
-    assert chosen_rate(tuning, {a.key: record(1.0), b.key: record(0.9)}) == 0.03
-    assert chosen_rate(tuning, {a.key: record(1.0), b.key: record(1.0)}) == 0.01
-    assert chosen_rate(tuning, {a.key: record(2.0), b.key: record(0.0, "diverged")}) == 0.01
-    assert chosen_rate({0.02: []}, {}) == 0.02
+    cell = smoke.cells({})[20]
+    assert chosen_rate({0.01: [cell], 0.02: []}, {}, 0.0, 0.05) is None
+    assert chosen_rate({0.02: []}, {}, 0.0, 0.05) == 0.02
+    assert tuned(smoke, [1.04], [1.01]) == 0.02
+    assert tuned(smoke, [1.01], [1.01]) == 0.01
+    assert tuned(smoke, [1.5], [np.inf]) == 0.01
+    assert tuned(smoke, [np.inf], [np.inf]) == 0.01
 
 
-def test_rates_that_noise_cannot_tell_apart_go_to_the_smaller_one(smoke):
-    """Means 1.02 and 1.0, standard error of the paired difference 0.03: a tie; with an error of 0.001 it is none."""
-    asked = smoke.cells({})
-    tuning = {0.01: asked[20:23], 0.03: asked[23:26]}
+def test_rates_that_noise_cannot_tell_apart_go_to_the_smaller_one_where_all_learnt(smoke):
+    """Means 1.02 and 1.01, standard error of the paired difference 0.02: a tie; with an error of 0.001 it is none."""
+    assert tuned(smoke, [1.045, 1.0, 1.015], [1.0, 1.015, 1.015]) == 0.01
+    assert tuned(smoke, [1.021, 1.019, 1.02], [1.0, 1.0, 1.0]) == 0.02
+    assert tuned(smoke, [1.0, 1.015, 1.015], [1.045, 1.0, 1.015]) == 0.01
 
-    def chosen(small: list[float], large: list[float]) -> float | None:
-        losses = {cell.key: loss for cells, of in zip(tuning.values(), (small, large), strict=True)
-                  for cell, loss in zip(cells, of, strict=True)}  # fmt: skip
-        made = {k: Record("k", "cosscale", {"probe": {}}, "done", {"heldout": loss}) for k, loss in losses.items()}
-        return chosen_rate(tuning, made)
 
-    assert chosen([1.07, 0.97, 1.02], [1.0, 1.0, 1.0]) == 0.01
-    assert chosen([1.021, 1.019, 1.02], [1.0, 1.0, 1.0]) == 0.03
-    assert chosen([1.0, 1.0, 1.0], [1.07, 0.97, 1.02]) == 0.01
+def test_a_rate_at_which_replicates_are_stuck_is_no_tie(smoke):
+    """The scatter of stuck replicates, which once let the smallest rate pass, says nothing of rates."""
+    stuck = [1.7, 1.01, 1.01]
+    assert tuned(smoke, stuck, [1.02, 1.02, 1.02]) == 0.02
+    assert tuned(smoke, [1.7, 1.0, 1.7], stuck) == 0.02
+    assert tuned(smoke, [1.8, 1.01, 1.01], stuck) == 0.02  # as many learnt: the least mean, though the error is large
+    assert tuned(smoke, [1.9, 1.5, 1.6], [1.6, 1.6, 1.4]) == 0.02  # none did
 
 
 # ------------------------------------------------------------------------------------------------ the study

@@ -18,11 +18,12 @@ from testbed.studies.cosscale.evidence import evidence, far_reference, matched_r
 from testbed.studies.cosscale.floors import lag_floors, windowed_floor
 from testbed.studies.cosscale.judgement import _two_sided, partial, verdicts
 from testbed.studies.cosscale.measure import scored
-from testbed.studies.cosscale.results import BINS, TOP, _divergences, aligned_within, mode, near
+from testbed.studies.cosscale.results import BINS, TOP, _divergences, aligned_within, left, mode, near
 from testbed.studies.cosscale.stated import CLAIMED, WINDOWED
 from testbed.studies.cosscale.worlds import FAILS, planted
 from testbed.studies.gate import Partial
-from testbed.studies.judge import Min
+from testbed.studies.judge import Mean, Min
+from testbed.studies.judge.share import Share
 from testbed.theory import aligned_weights
 
 CONFIG = Path(__file__).parents[2] / "configs" / "cosscale.toml"
@@ -188,6 +189,42 @@ def test_intervals_cover_as_often_as_they_say():
     rng = np.random.default_rng(0)
     hits = [low <= 1.0 <= high for _, low, high in (interval(rng.exponential(size=12)) for _ in range(1000))]
     assert 0.84 < np.mean(hits) < 0.99
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=14), st.floats(0.01, 0.99), st.floats(1e-4, 0.4))
+@settings(max_examples=60, deadline=None)
+def test_bounds_of_shares_and_their_p_values_are_each_other_s_inverse(values, r, alpha):
+    share = Share(Mean(values, {"seed": tuple(range(len(values)))}, seed=0))
+    low, high = share.interval(alpha)
+    assert 0 <= low <= share.estimate + 1e-9
+    assert share.estimate - 1e-9 <= high <= 1
+    if abs(low - r) > 1e-6:
+        assert (share.p_above(r) <= alpha) == (low >= r)
+    if abs(high - r) > 1e-6:
+        assert (share.p_below(r) <= alpha) == (high <= r)
+
+
+def test_bounds_of_shares_hold_where_one_replicate_in_ten_stands_apart():
+    """Values 1 with probability .1, else 0: 5 % one-sided bounds err in at most 5 % of 300 draws of 12 (P of 40 or
+    more below 1e-6), and those of a single one are no longer from 0 to 1."""
+    rng = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(300):
+        values = (rng.random(12) < 0.1).astype(float)
+        mean = Mean(values, {"seed": tuple(range(12))}, seed=0) if 0 < values.sum() < 12 else None
+        upper = 1 - 0.025 ** (1 / 12) if mean is None else Share(mean).upper(0.05)
+        wrong += upper < 0.1
+    assert wrong < 40
+    one = Share(Mean([1.0, *[0.0] * 11], {"seed": tuple(range(12))}, seed=0))
+    assert one.p_below(0.9) < 1e-6
+    assert one.upper(0.001) < 0.9
+
+
+def test_what_a_window_leaves_is_its_complement():
+    profile = np.array([[[0.9, 0.06, 0.04]], [[0.2, 0.5, 0.3]]])
+    for own in (True, False):
+        assert left(profile, 2, own) == pytest.approx(1 - near(profile, 2, own))
+    assert left(np.array([[[1.0, 0.0, 0.0]]]), 2, own=False) == 1.0  # as `near`: nothing is near
 
 
 def test_the_floor_of_the_own_key_is_left_out_of_the_others():

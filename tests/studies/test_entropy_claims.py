@@ -39,7 +39,11 @@ HOMES = {
     },
     9: {"optimal_context_laws": ("slope_lags", "slower_is_longer")},  # theta_t
     10: {"optimal_context_laws": ("stronger_is_longer",), "context_and_width": ("grows", "never_falls", "better")},
-    11: {"optimal_context_laws": ("shown_as_trained",), "protocol_bias": ("visible_",)},  # l at inference
+    11: {  # l at inference
+        "optimal_context_laws": ("shown_as_trained",),
+        "protocol_bias": ("visible_",),
+        "parity_replication": ("shown_",),
+    },
     12: {  # what the protocol does
         "parity_replication": ("stop_",),
         "protocol_bias": (

@@ -113,7 +113,7 @@ def test_one_factor_is_even_and_a_new_direction_is_not(smoke):
 def test_every_scale_names_its_tuning_first(scale):
     (study,) = load_studies(CONFIG, scale)
     cells = study.cells({})
-    n_tuning = 2 * len(study.tuning.learning_rates) * study.tuning.n_seeds * 2
+    n_tuning = 2 * len(study.tuning.learning_rates) * study.tuning.n_seeds
     assert len({cell.key for cell in cells}) == len(cells) == n_tuning
     assert study.n_seeds >= 5
     assert study.uneven.bend > 0.05 > 1e-6 > study.even.bend

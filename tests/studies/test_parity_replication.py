@@ -23,6 +23,7 @@ from testbed.studies.parity_replication.exact import (
 from testbed.studies.parity_replication.grid import TUNING_OFFSET, all_cells, chosen_setting
 from testbed.studies.parity_replication.results import Point, measured
 from testbed.studies.parity_replication.task_figure import learnt_share
+from testbed.studies.parity_replication.transformer_claims import learns_all
 from testbed.studies.parity_replication.worlds import WORLDS, planted_data
 from testbed.training.mlp_path import train_mlps
 from testbed.training.mlp_spec import MLPOptimiserConfig, MLPSpec
@@ -46,29 +47,33 @@ def laptop() -> ParityReplication:
 
 # ------------------------------------------------------------------------------------------------ what is exact
 @pytest.mark.slow
-def test_the_public_recipe_stops_on_the_plateau():
-    """Variant A, l = 36, D = 85,000, the public network and settings: one seed of it elsewhere had its least validation
-    loss .6926 at epoch 4, stopped after 29, and a last training loss of .560, against R = .3327. So here, within seeds.
+@pytest.mark.parametrize(
+    ("length", "least", "at_epoch", "train_loss", "risk"),
+    [(36, 0.6926, 4, 0.560, 0.3327), (43, 0.6928, 6, 0.594, 0.2634), (94, 0.6931, 1, 0.573, 0.0970)],
+)
+def test_the_public_recipe_stops_on_the_plateau(length, least, at_epoch, train_loss, risk):
+    """Variant A, D = 85,000, the public network and settings: of one seed elsewhere the least validation loss, its
+    epoch, 25 epochs before the stop, and the last training loss, against R. So here, within seeds.
     """
     source = SparseParitySource(variant="A")
     spec = MLPSpec(
         source=source,
-        context_length=36,
-        n_bits=36,
+        context_length=length,
+        n_bits=length,
         n_targets=85_000,
         batch_size=10_000,
-        steps=9 * 31,
+        steps=9 * 33,
         patience=25,
         n_validation=20_000,
         optimiser=MLPOptimiserConfig(learning_rate=1e-3, weight_decay=8e-4),
     )
     (member,) = train_mlps([spec])
     assert member.ended is not None
-    assert 26 <= member.ended <= 31
     assert member.epoch["stopped"] == member.ended - 25
-    assert member.validation[member.epoch["stopped"] - 1] == pytest.approx(0.6926, abs=0.002)
-    assert member.train_loss[member.ended - 1] == pytest.approx(0.560, abs=0.05)
-    assert source.conditional_entropies(36).value[-1] == pytest.approx(0.3327, abs=5e-5)
+    assert abs(member.epoch["stopped"] - at_epoch) <= 5
+    assert member.validation[member.epoch["stopped"] - 1] == pytest.approx(least, abs=0.002)
+    assert member.train_loss[member.ended - 1] == pytest.approx(train_loss, abs=0.05)
+    assert source.conditional_entropies(length).value[-1] == pytest.approx(risk, abs=5e-5)
 
 
 def test_table_1_comes_out_of_the_recovered_frequencies():
@@ -107,16 +112,17 @@ def test_every_scale_builds_and_names_its_first_cells_without_training(scale):
     cells = study.cells({})
     assert len({cell.key for cell in cells}) == len(cells)
     assert {cell.probe.protocol for cell in cells if cell.probe.kind == "member"} == {"released"}
-    assert all(cell.probe.seed >= TUNING_OFFSET for cell in cells if cell.probe.kind == "tuning")
+    assert all(cell.probe.seed >= TUNING_OFFSET for cell in cells if "tuning" in cell.probe.kind)
+    assert not any(cell.probe.kind == "shown" for cell in cells)
     assert all(cell.probe.seed in study.seeds for cell in cells if cell.probe.kind == "member")
 
 
 def test_the_released_protocol_ties_steps_to_d_from_below_alone_and_the_sound_one_does_not(laptop):
-    steps = {(c.probe.protocol, c.probe.spec.n_targets): c.probe.spec.steps for c in laptop.cells({})}
+    steps = {(c.probe.protocol, c.probe.spec.n_targets): c.probe.spec.steps for c in all_cells(laptop, {})}
     assert {steps["sound", size] for size in laptop.designed.sizes} == {1100}
     assert {steps["released", size] for size in laptop.designed.sizes} == {1100}
     tied = laptop.replace(released=laptop.released.replace(least_epochs=200))
-    steps = {(c.probe.protocol, c.probe.spec.n_targets): c.probe.spec.steps for c in tied.cells({})}
+    steps = {(c.probe.protocol, c.probe.spec.n_targets): c.probe.spec.steps for c in all_cells(tied, {})}
     assert steps["released", 1000] == 1100
     assert steps["released", 4000] == 200 * 16
 
@@ -166,13 +172,60 @@ def test_a_stop_that_never_bites_is_a_share_with_an_honest_bound(laptop):
     assert evidence(laptop, data)[PREFIX + "stop_costs_released"].estimate == 0.0
 
 
+def test_a_task_is_learnt_where_it_is_known_at_every_length_that_holds_it(laptop):
+    """`learns_all` against loops, on random excesses of five networks."""
+    rng, arm = np.random.default_rng(0), laptop.transformer
+    n_tasks = len(arm.hidden.base.tasks)
+    excess = rng.choice([0.01, 0.5], p=[0.98, 0.02], size=(5, len(arm.lengths), n_tasks))
+    found = learns_all(laptop, excess)
+    for network in range(5):
+        slow = True
+        for i, length in enumerate(arm.lengths):
+            for t, task in enumerate(arm.hidden.base.tasks):
+                if max(task) <= length and excess[network, i, t] >= laptop.learnt_below:
+                    slow = False
+        assert found[network] == slow
+
+
+def test_the_paper_s_own_network_has_its_published_size():
+    for scale in ("gpu", "full"):
+        (study,) = load_studies(CONFIG, scale)
+        model = study.transformer.model
+        assert (model.depth, model.width, model.mlp_ratio * model.width) == (3, 208, 832)
+        assert [one.base for one in model.methods] == [4000.0]
+        cell = next(cell for cell in study.cells({}) if cell.probe.kind == "shown_tuning")
+        assert cell.training.sequence_length == 62  # 60 bits and the question are seen, the answer is judged
+
+
 # ------------------------------------------------------------------------------------------------ the whole of it
+def test_the_paper_s_own_network_is_scored_at_every_visible_length(smoke, finished):
+    """Its excess is the mean over tasks, its loss no less than the exact minimum."""
+    data, arm = measured(smoke, finished), smoke.transformer
+    law = arm.hidden.base.question_law
+    for size, one in data.shown.items():
+        assert one.excess == pytest.approx(one.task_excess @ law, abs=1e-9)
+        assert one.loss == pytest.approx(one.excess + np.array(arm.tasks.risks))
+        assert (one.excess > -1e-9).all()
+        assert (one.elsewhere >= 0).all()
+        assert size in (*arm.sizes, None)
+    assert [one.probe["seed"] for one in finished if one.probe["kind"] == "shown"] == 2 * list(
+        smoke.seeds_of_transformer
+    )
+
+
 def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
     judgement = smoke.judge(finished)
     assert all(check.passed for check in judgement.checks), [c for c in judgement.checks if not c.passed]
     assert [verdict.claim for verdict in judgement.verdicts] == list(smoke.claims())
     assert judgement.verdicts[-1].verdict == "fails"  # A3, exact
-    assert set(smoke.figures(finished)) == {"grid", "best_length", "tasks", "table_1", "state_entropy"}
+    assert set(smoke.figures(finished)) == {
+        "grid",
+        "best_length",
+        "tasks",
+        "visible",
+        "table_1",
+        "state_entropy",
+    }
     assert set(smoke.figures([])) == {"table_1", "state_entropy"}
     assert all(one.rows and one.caption for one in smoke.figures(finished).values())
     assert not smoke.judge(finished[:3]).verdicts
@@ -196,11 +249,14 @@ def test_losses_are_risk_plus_excess_and_the_excess_is_the_mean_over_tasks(smoke
 
 def test_members_named_again_are_the_same_cells(smoke, finished):
     keys = {record.key for record in finished}
-    assert {cell.key for cell in all_cells(smoke, {record.key: record for record in finished})} == keys
+    assert {cell.key for cell in smoke.cells({record.key: record for record in finished})} == keys
 
 
 def test_a_failed_check_voids_the_study_and_a_diverged_member_leaves_no_verdict(smoke, finished):
-    broken = [replace(one, metrics={**one.metrics, "end_paired": 1.0}) for one in finished]
+    broken = [
+        replace(one, metrics={**one.metrics, "end_paired": 1.0}) if "end_paired" in one.metrics else one
+        for one in finished
+    ]
     judgement = smoke.judge(broken)
     assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
     member = next(one for one in finished if one.probe["kind"] == "member")

@@ -27,7 +27,7 @@ NEVER_TRUE = {
 
 TOO_FEW_REPLICATES = {
     "approximation_law": ("c6_power_network",),
-    "context_and_width": ("grows", "never_falls"),
+    "attention_sharpness": ("coin_collapsed",),
     "irreducible_loss": ("trained", "trained_floor"),
     "optimal_context": ("no_fall",),
     "optimal_context_laws": ("grows_pairs",),

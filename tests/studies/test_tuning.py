@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.core import ConfigError
-from testbed.studies.tuning import TUNING_OFFSET, Tuning
+from testbed.core import Config, ConfigError
+from testbed.runs import Cell, Record
+from testbed.studies.tuning import TUNING_OFFSET, Tuning, least_scored, mean_metric
+
+
+class Here(Config):
+    """A probe."""
+
+    place: int
+
 
 excesses = st.lists(st.lists(st.one_of(st.floats(0, 1), st.just(math.inf)), min_size=2, max_size=2), min_size=1)
 
@@ -28,6 +36,21 @@ def test_a_rate_that_diverges_is_taken_only_if_all_do(excess):
     diverged = [math.inf in row for row in excess]
     chosen = Tuning(learning_rates=rates).chosen(excess)
     assert diverged[rates.index(chosen)] is all(diverged)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.integers(0, 3))
+def test_the_first_score_near_to_the_least_is_taken_and_only_once_all_are_known(scores, tie):
+    """One cell a rate; the slow twin goes through the rates in order."""
+    rates = [1e-3 * 2**i for i in range(len(scores))]
+    cells = [Cell("x", 1, Here(place=i)) for i in range(len(scores))]
+    records = {c.key: Record(c.key, "x", {}, "done", {"loss": float(s)}) for c, s in zip(cells, scores, strict=True)}
+
+    def choose(finished):
+        return least_scored(rates, lambda rate: [cells[rates.index(rate)]], mean_metric("loss"), finished, float(tie))
+
+    wanted = [rate for rate, score in zip(rates, scores, strict=True) if all(score <= other + tie for other in scores)]
+    assert choose(records) == (wanted[0], cells)
+    assert choose(dict(list(records.items())[1:])) == (None, cells)
 
 
 def test_replicates_of_the_tuning_are_its_own():
