@@ -22,6 +22,8 @@ class MeasureContext:
     """What a study may use while it measures."""
 
     device: str
+    checkpoints: Path | None = None
+    """Where a training that is no `TrainingSpec`'s may leave its state and find it again; it removes what it left."""
 
 
 class MeasuringStudy(Protocol):
@@ -89,7 +91,8 @@ def execute(
             report(1)
 
     started = time.perf_counter()
-    records, failed = _measured(study, list(unit.cells), members, device, measured_one)
+    context = MeasureContext(device, checkpoints)
+    records, failed = _measured(study, list(unit.cells), members, context, measured_one)
     seconds = (time.perf_counter() - started) / max(len(unit.cells), 1)
     if unit.plan is None:
         report(len(unit.cells) - told)
@@ -118,10 +121,10 @@ def _measured(
     study: MeasuringStudy,
     cells: list[Cell],
     members: Mapping[str, TrainedMember],
-    device: str,
+    context: MeasureContext,
     done_one: Callable[[], None],
 ) -> tuple[dict[str, Record], list[str]]:
-    context, failed = MeasureContext(device), list[str]()
+    failed = list[str]()
     try:
         return _by_key(cells, study.measure(cells, members, context), done_one), failed
     except Exception:  # find the cell at fault: it is recorded as failed and runs again next time
@@ -130,7 +133,7 @@ def _measured(
             try:
                 found |= _by_key([cell], study.measure([cell], members, context))
             except Exception as error:
-                found[cell.key] = _failure(study, cell, _reason(error), device, traceback.format_exc())
+                found[cell.key] = _failure(study, cell, _reason(error), context.device, traceback.format_exc())
                 failed.append(_reason(error))
         return found, failed
 

@@ -57,18 +57,20 @@ def least_scored(
     cells_at: Callable[[float], list[Cell]],
     score: Callable[[list[Record]], float],
     finished: Mapping[str, Record],
+    tie: float = 0.0,
 ) -> tuple[float | None, list[Cell]]:
-    """The rate of least score, the first of equal ones, None before all are known; and the cells of all rates.
+    """The rate of least score, the first of those alike, None before all are known; and the cells of all rates.
 
     cells_at    rate -> the cells of its trial
     score       their records, in the same order -> one number; infinite where the rate is of no use
+    tie         scores this near to the least are alike
     """
     trials = [cells_at(rate) for rate in rates]
     cells = [cell for trial in trials for cell in trial]
     if any(cell.key not in finished for cell in cells):
         return None, cells
     scores = [score([finished[cell.key] for cell in trial]) for trial in trials]
-    return rates[scores.index(min(scores))], cells
+    return next(rate for rate, one in zip(rates, scores, strict=True) if one <= min(scores) + tie), cells
 
 
 def mean_metric(name: str) -> Callable[[list[Record]], float]:

@@ -113,3 +113,41 @@ def test_where_the_biased_laws_lie():
     assert LOSSES["total_variation"].fixed_point([0.25] * 4).tolist() == [0.25] * 4
     with pytest.raises(ConfigError, match="embedding cost"):
         LOSSES["emo"].fixed_point(p)
+
+
+def test_what_is_alike_stays_alike_from_the_uniform_law_on():
+    """Equal mean costs, as of two equally likely tokens: the descent has no reason to prefer one."""
+    far = 1.0 - np.eye(3)
+    for p, expected in (([0.5, 0.5], [0.5, 0.5]), ([0.4, 0.2, 0.4], [0.5, 0.0, 0.5])):
+        cost = far[: len(p), : len(p)]
+        found = LOSSES["emo"].fixed_point(p, cost)
+        assert found.tolist() == expected
+        np.testing.assert_allclose(followed(LOSSES["emo"], np.array(p), cost), found, atol=1e-6)
+
+
+@given(st.floats(0.51, 0.999), st.sampled_from([0.1, 0.5, 2.0, 50.0, 100.0]))
+@settings(max_examples=20)
+def test_focal_loss_flattens_two_tokens_and_may_sharpen_many(most, focus):
+    """The likeliest of a hundred gets too much where all are unlikely; the gradient vanishes at every focus."""
+    loss = losses.build({"type": "focal", "focus": focus})
+    two, many = np.array([most, 1.0 - most]), np.array([0.05] + [0.95 / 99] * 99)
+    assert loss.fixed_point(two).max() < most
+    for p in (two, np.array([0.7, 0.2, 0.1, 0.0]), many):
+        q = loss.fixed_point(p)
+        assert residual(loss, p, q) < 1e-9 * np.sum(p * q * loss.pull(np.maximum(q, 1e-300)))
+    assert (loss.fixed_point(many)[0] > 0.05) == (focus <= 2.0)
+
+
+def test_where_focal_loss_turns():
+    q = np.linspace(1e-4, 0.9, 90_000)
+    assert q[np.argmax(q * LOSSES["focal"].pull(q))] == pytest.approx(0.104, abs=5e-4)
+
+
+@pytest.mark.parametrize("p", [[0.7, 0.7], [1.2, -0.2], [np.nan, 1.0], [[0.5, 0.5]]])
+def test_what_is_no_law_is_refused(p):
+    with pytest.raises(ConfigError, match="p: must be a law"):
+        LOSSES["brier"].fixed_point(p)
+    with pytest.raises(ConfigError, match="must be a law"):
+        LOSSES["brier"].risk([0.5, 0.5], p)
+    with pytest.raises(ConfigError, match=r"cost: must have the shape \(2, 2\)"):
+        LOSSES["emo"].fixed_point([0.5, 0.5], np.zeros((3, 3)))

@@ -2,10 +2,13 @@
 
 import torch
 
+from testbed.methods import Initial
 from testbed.models import ModelConfig
+from testbed.models.flat import Layout
 from testbed.sources import MarkovSource
 from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
 from testbed.training.ensemble import Ensemble
+from testbed.training.projection import Projection
 
 SOURCE = MarkovSource.random(vocab_size=3, order=1, entropy_rate=0.7, seed=0)
 
@@ -46,6 +49,17 @@ def test_a_step_is_the_plain_step_scaled_back():
         first, found, other = (views(one)[entry.name] for one in (start, projected.weights_EP, plain.weights_EP))
         expected = other * (first.norm() / other.norm()) if entry.decay else other
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_what_starts_at_zero_is_left_alone():
+    layout = Layout({"zero": Initial((2, 3), 0.0, decay=True), "drawn": Initial((2, 3), 1.0, decay=True)})
+    rows = torch.stack([layout.initial_row(0), layout.initial_row(1)])
+    projection, start = Projection(layout, rows), rows.clone()
+    rows += 1.0
+    projection(rows, torch.tensor([True, True]))
+    views, before = layout.views(rows), layout.views(start)
+    assert torch.equal(views["zero"], torch.ones(2, 2, 3))
+    torch.testing.assert_close(views["drawn"].norm(dim=(1, 2)), before["drawn"].norm(dim=(1, 2)))
 
 
 def test_the_dead_keep_their_weights():

@@ -18,7 +18,7 @@ from testbed.studies.optimal_context.worlds import LARGEST_EXCESS, planted_ranki
 if TYPE_CHECKING:
     from testbed.studies.context_and_width.study import ContextAndWidth
 
-SHARE = 0.3
+SHARE = 0.1
 """Of a table's excess, so that the best context is clear in every world."""
 MORE, SAME, OVERFIT = "the wide hold more", "width changes nothing", "the wide overfit"
 EXPECTED: dict[str, dict[str, Word]] = {

@@ -85,10 +85,16 @@ class Training(Config):
 
 
 class Tuning(Config):
-    """The learning rate of each table: least validation loss at the extreme lengths, on seeds of the tuning alone."""
+    """The learning rate of each table: least validation loss at the longest l, on seeds of the tuning alone.
 
-    learning_rates: tuple[float, ...] = Field((4e-3, 7e-3, 1.2e-2), min_length=1, max_length=16, description="rising")
-    n_seeds: int = Field(2, ge=1, le=64, description="replicates of each rate")
+    There most is to be learnt, and what a network missed shows; at the shortest, rates differ by chance.
+    """
+
+    learning_rates: tuple[float, ...] = Field(
+        (2e-3, 4e-3, 7e-3, 1.2e-2, 2e-2), min_length=1, max_length=16, description="rising"
+    )
+    n_seeds: int = Field(4, ge=1, le=64, description="replicates of each rate")
+    tie: float = Field(1e-3, ge=0, le=1, description="nats within which rates are alike; the smallest is taken")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -67,3 +67,9 @@ def unevenness(data: Data, role: Role) -> Floats:
 def learnt(study: "ParityFeatures", data: Data, role: Role) -> bool:
     """At every l the mean excess is below the gate's share of ln 2."""
     return bool((data.arms[role]["excess"].mean(axis=0) < study.bounds.gate * LN2).all())
+
+
+def missed_a_task(study: "ParityFeatures", data: Data, role: Role) -> int:
+    """Networks whose excess is at least half of what the rarest task is worth, f ln 2 / 2."""
+    rarest = float(study.table(role).parities.question_law.min()) * LN2
+    return int(np.sum(data.arms[role]["excess"] >= rarest / 2))

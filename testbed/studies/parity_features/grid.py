@@ -57,24 +57,20 @@ def member_cell(study: "ParityFeatures", role: Role, seed: int, length: int, rat
 
 
 def tuned(study: "ParityFeatures", role: Role, finished: Mapping[str, Record]) -> tuple[float | None, list[Cell]]:
-    """The rate of least mean validation loss over the extreme lengths, None before it is known; and its cells.
+    """The rate of least mean validation loss at the longest l, None before it is known; and its cells.
 
-    The smaller of equal ones. The choice reads no truth.
+    The smallest of those alike. The choice reads no truth.
     """
-    lengths = study.table(role).lengths
+    longest = study.table(role).lengths[-1]
     seeds = range(TUNING_OFFSET, TUNING_OFFSET + study.tuning.n_seeds)
 
     def trial(rate: float) -> list[Cell]:
-        return [
-            member_cell(study, role, seed, length, rate, tuning=True)
-            for seed in seeds
-            for length in (lengths[0], lengths[-1])
-        ]
+        return [member_cell(study, role, seed, longest, rate, tuning=True) for seed in seeds]
 
     def score(records: list[Record]) -> float:
         return float(np.mean([_loss(one) for one in records]))
 
-    return least_scored(study.tuning.learning_rates, trial, score, finished)
+    return least_scored(study.tuning.learning_rates, trial, score, finished, study.tuning.tie)
 
 
 def _loss(record: Record) -> float:

@@ -10,7 +10,7 @@ from testbed.studies.judge import Evidence, Student, judge
 from testbed.studies.linear_entropy.data import Data
 from testbed.studies.parity_features.claims import claims, evidence
 from testbed.studies.parity_features.config import ROLES
-from testbed.studies.parity_features.data import gather, learnt, off_by
+from testbed.studies.parity_features.data import gather, learnt, missed_a_task, off_by
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -74,9 +74,10 @@ def notes(study: "ParityFeatures", data: Data, lost: Sequence[str]) -> tuple[str
         share, missed = float(np.nanmean(arm["own_share"])), float(off_by(study, data, role, "_untrained").mean())
         said.append(
             f"{TITLES[role]}: with the exact S r = {line.pearson:.3f}, largest residual {line.largest_residual:.1%};"
-            f" excess at most {arm['excess'].mean(axis=0).max():.1e} nats; a point's own kernel is {share:.0%} of its"
-            f" density; untrained features miss the number of tasks by {missed:.1f}; the least that probes find of S in"
-            f" any network is {float((arm['information'] / data.exact[role][0]).min()):.0%}."
+            f" excess at most {arm['excess'].mean(axis=0).max():.1e} nats on average, {arm['excess'].max():.1e} in any"
+            f" network; {missed_a_task(study, data, role)} of {arm['excess'].size} miss a task; a point's own kernel is"
+            f" {share:.0%} of its density; untrained features miss the number of tasks by {missed:.1f}; the least that"
+            f" probes find of S in any network is {float((arm['information'] / data.exact[role][0]).min()):.0%}."
         )
     rates = study.tuning.learning_rates
     edge = [f"{TITLES[role]} ({rate:g})" for role, rate in data.rates.items() if rate in (rates[0], rates[-1])]

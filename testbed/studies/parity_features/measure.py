@@ -37,7 +37,7 @@ def records_of(cells: list[Cell], context: MeasureContext) -> Iterator[Record]:
         groups.setdefault(cell.probe.spec.shape, []).append(cell)
     for mine in groups.values():
         specs = [cell.probe.spec for cell in mine if isinstance(cell.probe, Probe)]
-        for cell, member in zip(mine, train_mlps(specs, device=context.device), strict=True):
+        for cell, member in zip(mine, train_mlps(specs, context.device, checkpoints=context.checkpoints), strict=True):
             yield member_record(cell, member)
 
 

@@ -16,7 +16,8 @@ for p each protocol: `released` (the public code's own: a constant rate, early s
 epoch reported) and `sound` (as many steps for every D, a tuned setting, the end of the schedule). Losses are those of
 the exact law on fresh samples; what the stop costs is the loss at the stop less that of the same choice of epoch on the
 same path without it, and as it is mostly zero, seeds are counted, which is rigorous where none or all are hit. The loss
-that the public code reports, of the samples that chose the epoch, stands beside. On the control all tasks lie within
+that the public code reports, of the samples that chose the epoch, stands beside. Claims on the paper's own network, one
+for all visible lengths, are in `transformer_claims`. On the control all tasks lie within
 the shortest l: R does not depend on l, and no optimum but the shortest may appear.
 """
 
@@ -29,6 +30,7 @@ from testbed.studies.judge.proportion import Proportion
 from testbed.studies.parity_replication.config import PROTOCOLS, ProtocolName
 from testbed.studies.parity_replication.exact import linear_fit
 from testbed.studies.parity_replication.results import Measured, Point
+from testbed.studies.parity_replication.transformer_claims import shown_claims, shown_evidence
 
 if TYPE_CHECKING:
     from testbed.studies.parity_replication.study import ParityReplication
@@ -44,11 +46,11 @@ HOW: dict[ProtocolName, str] = {
 
 
 def claims(study: "ParityReplication") -> tuple[Claim, ...]:
-    """Every claim of each protocol, then the exact one."""
+    """Every claim of each protocol, those on the paper's own network, then the exact one."""
     found: list[Claim] = []
     for name in PROTOCOLS:
         found += _claims_of(study, name)
-    return (*found, _linear(study))
+    return (*found, *shown_claims(study), _linear(study))
 
 
 def _claims_of(study: "ParityReplication", name: ProtocolName) -> list[Claim]:
@@ -154,6 +156,7 @@ def evidence(study: "ParityReplication", data: Measured) -> dict[str, Evidence]:
     found: dict[str, Evidence] = {}
     for name in PROTOCOLS:
         found |= {f"{what}_{name}": one for what, one in _evidence_of(study, data, name).items()}
+    found |= shown_evidence(study, data)
     return {PREFIX + key: one for key, one in {**found, "a3": Exact(linear_fit("B").residual)}.items()}
 
 

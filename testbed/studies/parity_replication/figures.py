@@ -15,6 +15,7 @@ from testbed.studies.parity_replication.exact_figures import linear_figure, tabl
 from testbed.studies.parity_replication.grid import ROLES
 from testbed.studies.parity_replication.results import Measured, Point, measured
 from testbed.studies.parity_replication.task_figure import tasks_figure
+from testbed.studies.parity_replication.transformer_figure import shown_figure
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def figures(study: "ParityReplication", records: Sequence[Record]) -> dict[str, 
         "grid": grid_figure(study, data),
         "best_length": best_length_figure(study, data),
         "tasks": tasks_figure(study, data),
+        "visible": shown_figure(study, data),
         **drawn,
     }
 

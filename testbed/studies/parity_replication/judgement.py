@@ -7,11 +7,12 @@ import numpy as np
 
 from testbed.runs import Record
 from testbed.sources.bits import LN2
-from testbed.studies.judge import judge
+from testbed.studies.judge import Ranking, judge
 from testbed.studies.parity_replication.claims import HOW, REPORTED, claims, evidence
-from testbed.studies.parity_replication.config import PROTOCOLS, ProtocolName
+from testbed.studies.parity_replication.config import PAPERS_OWN, PROTOCOLS, ProtocolName
 from testbed.studies.parity_replication.exact import RECOVERED_WITHIN, linear_fit, recovery_error
-from testbed.studies.parity_replication.results import Measured, Point, measured
+from testbed.studies.parity_replication.results import Measured, Point, design, measured
+from testbed.studies.parity_replication.transformer_claims import learns_all
 from testbed.studies.study import Check, Judgement
 from testbed.training.mlp_path import RULES
 
@@ -68,6 +69,9 @@ def _paired(data: Measured) -> Check:
         if what == "paired":
             errors = data.at(point, f"{rule}_paired_error")
             z.append(values.sum() / max(float(np.sqrt(np.sum(errors**2))), SAME))
+    for one in data.shown.values():  # the same samples at every length: each length by itself
+        total, error = one.paired[..., 0].sum(axis=0), np.sqrt(np.sum(one.paired[..., 1] ** 2, axis=0))
+        z += list(total / np.maximum(error, SAME))
     largest, bound = float(np.abs(z).max()), float(norm.isf(FALSE_ALARM / 2 / len(z)))
     return Check(
         "cross-entropy = Bayes risk + excess on the sampled answers, at every rule",
@@ -85,6 +89,7 @@ def notes(study: "ParityReplication", data: Measured) -> tuple[str, ...]:
     for name in PROTOCOLS:
         said += [*_settings(study, data, name), *(_lengths(study, data, name, rule) for rule in RULES)]
         said += [_stops(study, data, name), _plateaus(study, data, name)]
+    said += _shown(study, data)
     line = linear_fit("B")
     said.append(
         f"A3 on the data of Table 1: Pearson r = {line.pearson:.3f} over its nine lengths, although points lie up to"
@@ -146,3 +151,31 @@ def _plateaus(study: "ParityReplication", data: Measured, name: ProtocolName) ->
         where = f", at l = {', '.join(map(str, lengths))}" if lengths else ""
         parts.append(f"{int(unfitted.sum())} of {unfitted.size} at D = {size}{where}")
     return f"{name}, runs whose samples were not fitted when the steps were over: {'; '.join(parts)}."
+
+
+def _shown(study: "ParityReplication", data: Measured) -> tuple[str, ...]:
+    """The paper's own network: its rate, what it loses at most, what it is shown at best, and which tasks it missed."""
+    arm = study.transformer
+    rates, parts = arm.learning_rates, []
+    edge = " (edge of the grid)" if len(rates) > 1 and data.rate in (rates[0], rates[-1]) else ""
+    for size, one in data.shown.items():
+        best = Ranking(one.loss, design(len(one.loss))).smallest_within(study.delta)
+        low, at, high = (arm.lengths[i] for i in (best.lowest, best.estimate, best.highest))
+        learnt = learns_all(study, one.task_excess)
+        parts.append(
+            f"{'endless samples' if size is None else f'D = {size}'}: excess {one.excess.mean(axis=0).min():.4f} to"
+            f" {one.excess.mean(axis=0).max():.4f} nats over l, best visible length {at} [{low}, {high}], every task"
+            f" learnt at every length in {int(learnt.sum())} of {len(learnt)} networks"
+        )
+    model = arm.model
+    own = (
+        "the paper's size"
+        if (model.width, model.depth) == (PAPERS_OWN.width, PAPERS_OWN.depth)
+        else (f"smaller than the paper's {PAPERS_OWN.depth} layers of width {PAPERS_OWN.width}")
+    )
+    return (
+        f"The paper's own network: {model.depth} layers of width {model.width}, {own}; MLP {model.mlp_ratio} times as"
+        f" wide, learning rate {data.rate:g}{edge}; its law is read over the answers alone, which miss"
+        f" {max(float(one.elsewhere.max()) for one in data.shown.values()):.1e} of the probability at most.",
+        f"Shown l bits: {'; '.join(parts)}.",
+    )

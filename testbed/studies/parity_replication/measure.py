@@ -17,7 +17,7 @@ def records_of(cells: list[Cell], context: MeasureContext) -> Iterator[Record]:
 
     What a member learns does not depend on the others but for rounding. The network is not the laboratory's
     transformer, nor its protocol the trainer's (epochs over fixed samples, a validation after each, a stop), so it is
-    trained here, and its weights are not kept.
+    trained here; a long training leaves its state as the runner's do, and the weights are not kept.
     """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -25,7 +25,8 @@ def records_of(cells: list[Cell], context: MeasureContext) -> Iterator[Record]:
         groups.setdefault(cell.probe.spec.shape, []).append(cell)
     for mine in groups.values():
         probes = [cell.probe for cell in mine]
-        members = train_mlps([probe.spec for probe in probes if isinstance(probe, Probe)], device=context.device)
+        specs = [probe.spec for probe in probes if isinstance(probe, Probe)]
+        members = train_mlps(specs, context.device, checkpoints=context.checkpoints)
         for cell, member in zip(mine, members, strict=True):
             yield member_record(cell, member)
 

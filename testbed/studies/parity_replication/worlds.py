@@ -14,7 +14,9 @@ from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies.parity_replication.claims import PREFIX, claims, evidence
 from testbed.studies.parity_replication.config import PROTOCOLS, Role
 from testbed.studies.parity_replication.grid import ROLES
-from testbed.studies.parity_replication.results import Measured, Point
+from testbed.studies.parity_replication.results import Measured, Point, Shown
+from testbed.studies.parity_replication.transformer_claims import held
+from testbed.studies.parity_replication.transformer_grid import sizes
 from testbed.training.mlp_path import RULES
 
 if TYPE_CHECKING:
@@ -29,11 +31,13 @@ LARGE = 0.6
 
 @dataclass(frozen=True)
 class Planted:
-    """What a world says of the excess: of the designed tasks, of the control's, and what the stop adds to both."""
+    """What a world says of the excess: of the designed tasks, of the control's, what the stop adds to both, and that of
+    the paper's own network (`shown`: length visible, size 0 for few samples and 1 for endless ones)."""
 
     designed: Excess
     control: Excess
     stop: Excess
+    shown: Excess
     fails: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ()
 
@@ -47,25 +51,40 @@ def _nothing(length: float, size: float) -> float:
     return 0.002
 
 
+def _shown(length: float, size: float) -> float:
+    """With few samples long visible contexts cost more than they tell; with endless ones nothing is missed."""
+    return 0.002 + (1 - size) * 2 * LARGE * max(0.0, length - 0.5)
+
+
 def _plateau(length: float, size: float) -> float:
     """Runs of long contexts end before anything is learnt, at medium sizes."""
     return LARGE if length > 0.5 and 0.0 < size < 1.0 else 0.0
 
 
 WORLDS: Mapping[str, Planted] = {
-    "replicates": Planted(_steep, _steep, _plateau),
+    "replicates": Planted(_steep, _steep, _plateau, _shown),
     "no_optimum": Planted(
         _nothing,
         _nothing,
         lambda length, size: 0.0,
-        fails=("interior", "grows", "rises", "irrelevant", "stop_costs", "stop_shortens"),
+        _nothing,
+        fails=("interior", "grows", "rises", "irrelevant", "stop_costs", "stop_shortens", "shown_interior"),
     ),
-    "no_stopping": Planted(_steep, _steep, lambda length, size: 0.0, fails=("stop_costs", "stop_shortens")),
+    "no_stopping": Planted(_steep, _steep, lambda length, size: 0.0, _shown, fails=("stop_costs", "stop_shortens")),
     "spurious": Planted(
         _steep,
         lambda length, size: LARGE * (1 - length),
         _plateau,
+        _shown,
         fails=("control", "irrelevant"),
+    ),
+    "far_bits_unused": Planted(
+        _steep,
+        _steep,
+        _plateau,
+        lambda length, size: 1.5 * LARGE * length,
+        fails=("shown_bayes", "shown_tasks", "shown_longest", "shown_interior"),
+        unsaid=("shown_interior",),
     ),
 }
 """A world, and of which claims it is the control; of the others it expects that they hold."""
@@ -84,7 +103,7 @@ def _world(study: "ParityReplication", name: str, planted: Planted) -> World:
         what = claim.id.removeprefix(PREFIX).removesuffix("_released").removesuffix("_sound")
         if what == "a3":
             return "fails"
-        if few and what.startswith("stop"):
+        if what in planted.unsaid or (few and what.startswith("stop")):
             return None
         return "fails" if what in planted.fails else "holds"
 
@@ -107,7 +126,20 @@ def planted_data(study: "ParityReplication", planted: Planted, rng: np.random.Ge
                 for rule, excess in _excess(planted, role, place, len(tasks.lengths), rng, n).items():
                     data.metrics[point, f"{rule}_excess"] = excess
                     data.metrics[point, f"{rule}_loss"] = np.array(tasks.risks) + excess
+    for samples in sizes(study):
+        data.shown[samples] = _planted_shown(study, planted.shown, 1.0 if samples is None else 0.0, rng, n)
     return data
+
+
+def _planted_shown(study: "ParityReplication", law: Excess, size: float, rng: np.random.Generator, n: int) -> Shown:
+    """The paper's own network; each task's excess is that of its length."""
+    risks, n_tasks = np.array(study.transformer.tasks.risks), held(study).shape[1]
+    shape = min(n, study.transformer.n_seeds), len(risks)
+    mean = np.array([law(length, size) for length in np.linspace(0.0, 1.0, len(risks))])
+    factor = np.exp(SEED_SPREAD * rng.standard_normal((shape[0], 1)) + MEMBER_SPREAD * rng.standard_normal(shape))
+    excess = mean * factor
+    by_task = np.repeat(excess[:, :, None], n_tasks, axis=2)
+    return Shown(risks + excess, excess, by_task, np.zeros((*shape, 2)), np.zeros(shape))
 
 
 def _excess(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from testbed.training.losses.loss import Floats, Loss, loss, needed, point_mass
+from testbed.training.losses.loss import Floats, Loss, even_law, loss, needed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,8 @@ class EMO(EmbeddingCost):
 
     The paper bounds the earth mover distance between the target law and q by sum p_y q_v C(y, v), exact for a target
     that is one token. That is linear in q: its minimum is the point mass on the token v of least sum_y p_y C(y, v),
-    which need not even be the likeliest. The paper trains `adaptive_emo`, with cross-entropy beside it.
+    which need not even be the likeliest (where several are, every law on them). The paper trains `adaptive_emo`, with
+    cross-entropy beside it.
     """
 
     def by_target(self, logits_EnV: "Tensor", rows_EVD: "Tensor | None" = None) -> "Tensor":
@@ -75,4 +76,6 @@ class EMO(EmbeddingCost):
         return needed(cost)
 
     def closed_form(self, p: Floats, cost: Floats | None = None) -> Floats:
-        return point_mass(int(np.argmin(p @ needed(cost))), len(p))
+        """From the uniform law on, tokens whose mean costs are equal stay equally likely."""
+        costs = p @ needed(cost)
+        return even_law(np.isclose(costs, costs.min(), rtol=1e-12, atol=1e-15))

@@ -23,7 +23,9 @@ class Focal(Loss):
 
         p_v is proportional to 1 / u(q_v)
 
-    The mass on unlikely tokens is too large unless p is a point mass or uniform, which are kept.
+    Point masses and uniform laws are kept. Else q_v / p_v is proportional to q_v u(q_v), which rises with q_v at first
+    (c = 2: up to 0.104) and falls from there on: a likely token gets too little, but among tokens that are all unlikely
+    the likelier ones get too much.
 
     >>> Focal(focus=2.0).fixed_point([0.8, 0.2]).round(3).tolist()
     [0.627, 0.373]
@@ -55,9 +57,12 @@ class Focal(Loss):
         some = p > 0
 
         def law(log_m: float) -> Floats:
-            return falling_root(lambda x: np.log(self.pull(x)), log_m - np.log(p[some]))
+            with np.errstate(divide="ignore"):  # u is 0 in float64 near q = 1 where c is large
+                return falling_root(lambda x: np.log(self.pull(x)), log_m - np.log(p[some]))
 
-        low, high = -60.0, 60.0
+        # some token has q >= 1 / n, hence m <= u(1 / n), and all but one q <= 1 / 2, hence m >= u(1 / 2) min p
+        least, most = np.log(self.pull(np.array([0.5, 1.0 / some.sum()])))
+        low, high = float(least + np.log(p[some].min())), float(most)
         for _ in range(60):
             middle = 0.5 * (low + high)
             low, high = (middle, high) if law(middle).sum() > 1.0 else (low, middle)

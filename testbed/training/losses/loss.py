@@ -95,7 +95,7 @@ class Loss(Tagged):
     def fixed_point(self, p: ArrayLike, cost: ArrayLike | None = None) -> Floats:
         """(V,) the law at which training on law p ends when it starts from the uniform one.
 
-        Raises ConfigError where the loss has an embedding cost and none is given.
+        Raises ConfigError where p is no law, or the loss has an embedding cost and none is given.
         """
         from testbed.training.losses.fixed_points import followed
 
@@ -105,16 +105,20 @@ class Loss(Tagged):
 
 
 def _laws(p: ArrayLike, q: ArrayLike, cost: ArrayLike | None) -> tuple[Floats, Floats, Floats | None]:
-    return (
-        np.asarray(p, dtype=np.float64),
-        np.asarray(q, dtype=np.float64),
-        None if cost is None else np.asarray(cost, dtype=np.float64),
-    )
+    """As float64; ConfigError where they are no laws of the same tokens."""
+    law, model = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
+    for name, one in (("p", law), ("q", model)):
+        if one.ndim != 1 or one.shape != law.shape or not (np.all(one >= 0) and abs(one.sum() - 1.0) < 1e-6):
+            raise ConfigError(f"{name}: must be a law of {len(law)} tokens, numbers from 0 on that sum to 1; given {one}")
+    costs = None if cost is None else np.asarray(cost, dtype=np.float64)
+    if costs is not None and costs.shape != 2 * law.shape:
+        raise ConfigError(f"cost: must have the shape {2 * law.shape}, a row and a column a token; given {costs.shape}")
+    return law, model, costs
 
 
-def point_mass(at: int, n: int) -> Floats:
-    """The law that is sure of one token."""
-    return np.asarray(np.arange(n) == at, dtype=np.float64)
+def even_law(among: NDArray[np.bool_]) -> Floats:
+    """(V,) the law that is uniform on these tokens."""
+    return np.asarray(among / among.sum())
 
 
 def needed(cost: Floats | None) -> Floats:

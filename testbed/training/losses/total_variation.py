@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from testbed.training.losses.loss import Floats, Loss, loss
+from testbed.training.losses.loss import Floats, Loss, even_law, loss
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,5 +33,4 @@ class TotalVariation(Loss):
 
     def closed_form(self, p: Floats, cost: Floats | None = None) -> Floats:
         """From the uniform law on, tokens that are equally likely stay so."""
-        best = np.isclose(p, p.max(), rtol=1e-12, atol=0.0)
-        return np.asarray(best / best.sum())
+        return even_law(np.isclose(p, p.max(), rtol=1e-12, atol=0.0))
