@@ -139,6 +139,19 @@ def test_the_running_mean_is_kept_at_any_precision():
     torch.testing.assert_close(means["bfloat16"], means["float32"], rtol=0.02, atol=0)
 
 
+def test_what_is_not_finite_does_not_enter_the_running_mean():
+    """A member that diverges keeps finite weights; its neighbour goes on."""
+    n, mean = 4, torch.full((E, H), 0.25, dtype=torch.float64)
+    q, k, v, x = given_arrays(n, 0)
+    x[1] = torch.nan
+    parameters = {"gate": torch.ones(E, WIDTH, H, dtype=torch.float64, requires_grad=True), "mean": mean}
+    at = placed(n, "all", Geometry(WIDTH, H, 2, M), torch.device("cpu"))
+    attend(q, k, v, x, at, [(build("affine"), parameters)], block=0)
+    assert (mean[1] == 0.25).all()
+    assert mean[0].isfinite().all()
+    assert (mean[0] != 0.25).all()
+
+
 def test_rivals_for_the_normaliser_are_refused():
     for pair in (("softmax_plus_one", "learned_sink"), ("affine", "softmax_plus_one"), ("learned_sink", "entmax15")):
         with pytest.raises(ConfigError, match=f"{pair[0]} and {pair[1]} exclude each other, both fill normaliser"):

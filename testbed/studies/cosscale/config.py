@@ -58,8 +58,9 @@ class Baseline(Config):
 
 
 class Tuning(Config):
-    """Each arm's learning rate on each task: least mean cross-entropy on held-out tokens, on seeds of its own; of the
-    rates within one standard error of the paired difference from it, the smallest."""
+    """Each arm's learning rate on each task: of the rates at which most replicates learnt, on seeds of its own, that of
+    the least mean cross-entropy on held-out tokens; where all learnt, the smallest of those within one standard error
+    of the paired difference from it."""
 
     learning_rates: tuple[float, ...] = Field((3e-3, 1e-2, 3e-2), min_length=1, description="grid, rising")
     n_seeds: int = Field(3, ge=1, le=10_000, description="seeds that only the tuning sees")

@@ -19,9 +19,8 @@ p8_far        min over a >= large_from of (excess(far, a) - excess(far, plain)) 
 p9_sharp      max over t of entropy at the main alpha, at m and at the longest length
 p9_small      max over t of |excess_long with InfoScale - without| at the main alpha
 c3_gau        as c3_rises, c3_gau_mean as c3_mean, c4_gau as c4_window, c4_gau_others as c4_others, in the other block
-c4_born       min over t of the same weight under the main alpha, of first weights from scales of one; c4_born_others
-              likewise
-gau_blind     log10 of the weight of first weights from scales of one on the key to be copied, main alpha, far
+c4_born       max over t of log10 of the weight that is not near, first weights from scales of one, main alpha
+gau_blind     log10 of their weight on the key to be copied, main alpha, far
 gau_start     (excess from scales of one - excess from scales apart) / no_context - failed, main alpha, far, where the
               latter has learnt (that the former does not is the question)
 p8_gau        as p8_far at the main alpha; the other arm, here and in c4_gau: plain, or if too few replicates of it
@@ -30,8 +29,7 @@ curves        min over t of path(t, plain) - path(t, main)
 c8_angles     min over t of [contrast less that of the first weights](t, main) - the same (t, plain)
 c8_key_norm   the same for KeyNorm
 c9_transfers  min over sources of ranged - ranged_infoscale: local and far under ReRoPE, the others without positions
-c9_with_rope  max over position_alphas a of gain(RoPE, a) on the recall source, gain = excess_long without CosScale -
-              with
+c9_with_rope  max over position_alphas a of gain(RoPE, a) on the recall source, gain = excess_long without - with
 c9_without    max over a and positions p without RoPE of gain(p, a) there
 """
 
@@ -47,6 +45,7 @@ from testbed.studies.cosscale.results import TOP, Case, Floats, Measured, aligne
 from testbed.studies.cosscale.stated import PREFIX
 from testbed.studies.gate import largest, least, usable
 from testbed.studies.judge import Bounded, Evidence
+from testbed.studies.judge.share import Share
 from testbed.theory import cosscale_peak
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def matched_reach(data: Measured, arm: str, family: Family, by: str) -> int | No
 def _share(data: Measured, values: Floats, *cases: Case, partly: Sequence[Case] = ()) -> Known:
     """A mean of shares, between 0 and 1."""
     number = data.mean(values, *cases, partly=partly)
-    return None if number is None else Bounded(number, 0.0, 1.0)
+    return None if number is None else Share(number)
 
 
 def _at_least_zero(number: Known) -> Known:
@@ -202,7 +201,7 @@ def _fails_far(study: "CosScaleStudy", data: Measured, family: Family, alpha: fl
     loss, *near = (data.mean(one, ("far", other), partly=[("local", arm)]) for one in numbers)
     if loss is None:
         return [None]
-    shares = [Bounded(one, 0.0, 1.0) - b.window for one in near if one is not None]  # known where the loss is
+    shares = [Share(one) - b.window for one in near if one is not None]  # known where the loss is
     return [Bounded(loss, low=_least_loss(study, data, other)) - b.failed, *shares]
 
 
@@ -232,7 +231,8 @@ def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
     other, main = far_reference(data, family), f"{family.main:g}"
 
     def born(name: str) -> Known:
-        return least([_share(data, at(task, family.ones, f"untrained-{name}-{main}")) for task in TASKS])
+        left = [at(task, family.ones, f"untrained-{name}-{main}") for task in TASKS]
+        return largest([data.mean(np.log10(np.maximum(one, np.finfo(np.float64).tiny))) for one in left])
 
     wanted = np.maximum(at("far", family.ones, f"untrained-wanted-{main}"), np.finfo(np.float64).tiny)
     lost = (at("far", family.ones, "excess") - at("far", family.scaled(), "excess")) / at(
@@ -244,8 +244,8 @@ def _of_gau(study: "CosScaleStudy", data: Measured) -> dict[str, Known]:
         "c3_gau_mean": least(rises(study, data, family, "eta_mean")),
         "c4_gau": _windowed(data, family, "within", other),
         "c4_gau_others": _windowed(data, family, "others", other),
-        "c4_born": born("within"),
-        "c4_born_others": born("others"),
+        "c4_born": born("left"),
+        "c4_born_others": born("left-others"),
         "gau_blind": data.mean(np.log10(wanted)),
         "gau_start": data.mean(lost - b.failed, ("far", family.scaled())),
         "p8_gau": _failing(study, data, other, _fails_far(study, data, family, family.main, other)),

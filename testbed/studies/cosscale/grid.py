@@ -15,6 +15,7 @@ from testbed.runs import Cell, Record
 from testbed.studies.attention_theory.config import RandomKeys
 from testbed.studies.cosscale.arms import NOPE, PLAIN, Arm, arms_of
 from testbed.studies.cosscale.config import Reading, Role, Task
+from testbed.studies.gate import learnt
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class MemberProbe(Config):
     reading: Reading | None = Field(None, description="how attention is looked at; nothing for tuning")
     ranged: tuple[AnyMethod, ...] = Field((), description="methods that keep its positions in range at any length")
     tilted: tuple[float, ...] = Field((), description="scales under which weights that know no CosScale are read too")
-    n_sequences: int = Field(0, ge=0, description="fresh sequences for the excess")
+    n_sequences: int = Field(1, ge=1, description="fresh sequences for the excess")
     heat: bool = Field(False, description="keep the matrices of cosines")
 
 
@@ -67,7 +68,14 @@ def member_cell(
         evaluation=study.evaluation,
         initial_seed=seed,
     )
-    probe = MemberProbe(kind=kind, task=task.role, arm=arm.name, seed=seed, learning_rate=learning_rate)
+    probe = MemberProbe(
+        kind=kind,
+        task=task.role,
+        arm=arm.name,
+        seed=seed,
+        learning_rate=learning_rate,
+        n_sequences=task.n_sequences,
+    )
     if kind == "member":
         looked_at = task.role in ("local", "far")
         probe = probe.replace(
@@ -75,7 +83,6 @@ def member_cell(
             reading=study.reading if looked_at else None,
             ranged=in_range(arm),
             tilted=_tilted(study, arm) if looked_at else (),
-            n_sequences=task.n_sequences,
             heat=seed == study.first_seed and looked_at,
         )
     return Cell(study.type_name, study.version, probe, spec)
@@ -112,7 +119,7 @@ def cells(study: "CosScaleStudy", finished: Mapping[str, Record]) -> list[Cell]:
     for task in study.tasks:
         for arm in arms_of(study, task.role):
             tuning = {rate: list(_tuning_cells(study, task, arm, rate)) for rate in study.tuning.learning_rates}
-            rate = chosen_rate(tuning, finished)
+            rate = chosen_rate(tuning, finished, study.own_floor(task.role, arm), study.bounds.gate)
             found += [cell for of_rate in tuning.values() for cell in of_rate if len(tuning) > 1]
             if rate is not None:
                 found += [member_cell(study, task, arm, seed, rate, "member") for seed in study.seeds]
@@ -124,26 +131,40 @@ def _tuning_cells(study: "CosScaleStudy", task: Task, arm: Arm, rate: float) -> 
         yield member_cell(study, task, arm, seed, rate, "tuning")
 
 
-def chosen_rate(tuning: Mapping[float, list[Cell]], finished: Mapping[str, Record]) -> float | None:
-    """The smallest rate whose held-out cross-entropy exceeds the least mean by no more than one standard error of the
-    paired difference over seeds; None while a cell is missing.
+def has_learnt(record: Record, floor: float, share: float) -> bool:
+    """The gate of the members that are judged: excess - floor < share x no_context; none that diverged."""
+    if record.status != "done":
+        return False
+    excess, no_context = (float(record.metrics[name]) for name in ("excess", "no_context"))  # type: ignore[arg-type]
+    return bool(learnt(excess - floor, no_context, share))
 
-    With one seed there is no error, and the smaller of equal rates is taken. A rate at which a member diverges comes
-    last. One rate alone needs no tuning.
+
+def chosen_rate(
+    tuning: Mapping[float, list[Cell]], finished: Mapping[str, Record], floor: float, share: float
+) -> float | None:
+    """Of the rates at which most replicates learnt, that of the least mean held-out cross-entropy; None while a cell is
+    missing.
+
+    Rates at which all learnt are alike within one standard error of the paired difference, and the smallest of them is
+    taken. Where some replicates are stuck, that error is their scatter and says nothing of rates, so that there are no
+    ties; with one seed there is no error. A rate at which a member diverges comes last. One rate alone needs no tuning.
     """
     rates = sorted(tuning)
     if len(rates) == 1:
         return rates[0]
     if any(cell.key not in finished for of_rate in tuning.values() for cell in of_rate):
         return None
-    losses = np.array([[_heldout(finished[cell.key]) for cell in tuning[rate]] for rate in rates])
-    means = losses.mean(axis=1)
-    best = int(np.argmin(means))
-    if not np.isfinite(means[best]):
-        return rates[0]
+    records = {rate: [finished[cell.key] for cell in tuning[rate]] for rate in rates}
+    n_learnt = {rate: sum(has_learnt(one, floor, share) for one in records[rate]) for rate in rates}
+    most = max(n_learnt.values())
+    rates = [rate for rate in rates if n_learnt[rate] == most]
+    losses = np.array([[_heldout(one) for one in records[rate]] for rate in rates])
+    best = int(np.argmin(losses.mean(axis=1)))
+    if most < losses.shape[1]:
+        return rates[best]
     for rate, mine in zip(rates[:best], losses[:best], strict=True):
         above = mine - losses[best]
-        if np.isfinite(above).all() and above.mean() <= _standard_error(above):
+        if above.mean() <= _standard_error(above):
             return rate
     return rates[best]
 

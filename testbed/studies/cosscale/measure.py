@@ -32,10 +32,15 @@ def keys_record(cell: Cell, probe: KeysProbe) -> Record:
     return Record(cell.key, cell.study, cell.resolved(), "done", {}, random_keys(probe.settings, rng))
 
 
-def tuning_record(cell: Cell, member: TrainedMember) -> Record:
-    """Cross-entropy on held-out tokens."""
-    metrics: dict[str, Any] = {"heldout": member.scores["heldout"], "excess": member.scores["excess"]}
-    return Record(cell.key, cell.study, cell.resolved(), member.status, metrics)
+def tuning_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context: MeasureContext) -> Record:
+    """Cross-entropy on held-out tokens, and what the gate asks for, measured as of the members that are judged."""
+    if member.status == "diverged":
+        return Record(cell.key, cell.study, cell.resolved(), "diverged", {"diverged_at": member.diverged_at})
+    spec = member.spec
+    seen = scored(spec.source, spec.data.max_context + 1, probe.n_sequences, probe.seed)
+    excess = _excess(member, seen, None, context)["excess"]
+    metrics: dict[str, Any] = {"heldout": member.scores["heldout"], "excess": excess, "no_context": seen.no_context}
+    return Record(cell.key, cell.study, cell.resolved(), "done", metrics)
 
 
 def member_record(cell: Cell, probe: MemberProbe, member: TrainedMember, context: MeasureContext) -> Record:

@@ -202,6 +202,7 @@ def _tuning_note(study: "CosScaleStudy", data: Measured, records: Sequence[Recor
         for word, rate in (("lower", rates[0]), ("upper", rates[-1]))
     ]
     return (
-        f"Learning rates chosen on {n_tuning} members of other seeds, {study.tuning.n_seeds} a rate, ties within one"
-        f" standard error to the smaller: {', '.join(counts)} arms; {'; '.join(edges)}."
+        f"Learning rates chosen on {n_tuning} members of other seeds, {study.tuning.n_seeds} a rate: of those at"
+        " which most learnt the least held-out cross-entropy, ties within one standard error to the smaller where all"
+        f" learnt: {', '.join(counts)} arms; {'; '.join(edges)}."
     )

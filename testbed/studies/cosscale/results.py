@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.cosscale.arms import arms_of, window
+from testbed.studies.cosscale.arms import arms_of
 from testbed.studies.cosscale.config import Role
-from testbed.studies.cosscale.floors import lag_floors
 from testbed.studies.gate import Bools, learnt, usable
 from testbed.studies.judge import Mean, Replicates
 from testbed.theory import aligned_weights
@@ -38,7 +37,8 @@ class Measured:
     tilted-8, ...         the mode under 8 cos for weights that know no CosScale; untrained-8: their first weights;
                           tilted-mean-8, untrained-mean-8: the mean
     within                weight on the `reach` nearest keys; others: the same of the weight that is not on the query's
-                          own key; untrained-within-8, untrained-others-8: under 8 cos before training
+                          own key; untrained-within-8, untrained-others-8: under 8 cos before training;
+                          untrained-left-8, untrained-left-others-8: what these leave out
     contrast              attended mean cosine less that of all pairs, after rotation; untrained-contrast
     entropy, entropy_long, effective_keys, mass_width
     excess, excess_long, excess_long_infoscale, no_context, floor, floor_long
@@ -118,10 +118,9 @@ def gather(study: "CosScaleStudy", records: Sequence[Record]) -> Measured | None
                 data.records[task.role, arm.name] = [index["member", task.role, arm.name, seed] for seed in data.seeds]
     except KeyError:
         return None
-    floors = lag_floors(study.local, study.train_length)
-    for reach in study.reaches:
-        own = np.full(study.n_seeds, floors[min(reach, len(floors) - 1)])
-        data.values["local", window(reach), "own_floor"] = own
+    for arm in arms_of(study, "local"):
+        if arm.reach is not None:
+            data.values["local", arm.name, "own_floor"] = np.full(study.n_seeds, study.own_floor("local", arm))
     data.lost |= {case for case, mine in data.records.items() if all(one.status != "done" for one in mine)}
     for (role, name), mine in data.records.items():
         if (role, name) in data.lost:
@@ -170,6 +169,8 @@ def _numbers(study: "CosScaleStudy", records: list[Record]) -> Iterator[tuple[st
             profiles = [one[i] for one in arrays(f"{name}_by_distance")]
             yield f"{name}-within-{alpha:g}", spread([near(one, study.reach) for one in profiles])
             yield f"{name}-others-{alpha:g}", spread([near(one, study.reach, own=False) for one in profiles])
+            yield f"{name}-left-{alpha:g}", spread([left(one, study.reach) for one in profiles])
+            yield f"{name}-left-others-{alpha:g}", spread([left(one, study.reach, own=False) for one in profiles])
             yield f"{name}-wanted-{alpha:g}", spread([one[..., far].mean() for one in profiles])
 
 
@@ -201,6 +202,18 @@ def near(by_distance: Floats, reach: int, own: bool = True) -> float:
     total = by_distance[..., first:].sum(axis=-1)
     inside = by_distance[..., first:reach].sum(axis=-1)
     return float(np.mean(np.where(total > 0, inside / np.maximum(total, 1e-300), 0.0)))
+
+
+def left(by_distance: Floats, reach: int, own: bool = True) -> float:
+    """What `near` leaves out, summed itself: where it is next to nothing 1 less a share would be rounding.
+
+    >>> left(np.array([[[1.0, 0.0, 1e-30]]]), 2)
+    1e-30
+    """
+    profiles = np.asarray(by_distance, dtype=np.float64)
+    total = profiles[..., 0 if own else 1 :].sum(axis=-1)
+    outside = profiles[..., reach:].sum(axis=-1)
+    return float(np.mean(np.where(total > 0, outside / np.maximum(total, 1e-300), 1.0)))
 
 
 def _divergences(one: Record, other: Record) -> tuple[float, float]:

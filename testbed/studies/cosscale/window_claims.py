@@ -1,5 +1,6 @@
 """Claims of the window (C4, P7 to P9), and of the paper's own block."""
 
+import math
 from typing import TYPE_CHECKING
 
 from testbed.studies.cosscale.stated import (
@@ -173,11 +174,11 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             "c4_born",
             f"With the own key that window is there before training where w_q = w_k = 1, as in the released code: q and"
             f" k are one vector then, and {b.window:.0%} of the attention of the first weights under alpha = {main:g}"
-            f" is on the {reach} nearest keys, nearly all of it on the own one.",
+            f" is on the {reach} nearest keys, nearly all of it on the own one; log10 of what is not.",
             place="our prediction, from the paper's released code",
             scope=f"{BOTH}; first weights, which no gate concerns",
             control=f"world '{UNWINDOWED}'",
-            region=Region(lower=b.window),
+            region=Region(upper=math.log10(1.0 - b.window)),
             margin=0.0,
             gated=True,
         ),
@@ -185,11 +186,11 @@ def of_gau(study: "CosScaleStudy") -> tuple[Claim, ...]:
             study,
             "c4_born_others",
             f"So it is without the own key before training: of the attention that is not on the query's own key then"
-            f" {b.window:.0%} is on the {reach - 1} nearest.",
+            f" {b.window:.0%} is on the {reach - 1} nearest; log10 of what is not.",
             place="our prediction, from the paper's released code, without the diagonal",
             scope=f"{BOTH}; first weights, which no gate concerns",
             control=f"world '{UNWINDOWED}'",
-            region=Region(lower=b.window),
+            region=Region(upper=math.log10(1.0 - b.window)),
             margin=0.0,
             gated=True,
         ),

@@ -165,8 +165,9 @@ def planted(study: "CosScaleStudy", world: str, rng: np.random.Generator, n: int
             for name in ("within", "others"):
                 put(task, arm, name, (BEYOND if reads_far else 0.97) if windowed else 0.3, SHARE)
         put_learnt(task, family.ones, NO_CONTEXT if windowed else LEARNT)
-        for name in ("within", "others"):
-            put(task, family.ones, f"untrained-{name}-{family.main:g}", 0.97 if windowed else 0.3, SHARE)
+        for name in ("left", "left-others"):
+            outside = (0.03 if windowed else 0.7) * np.exp(0.1 * rng.standard_normal(n))
+            data.values[task, family.ones, f"untrained-{name}-{family.main:g}"] = outside
         weight = np.abs(1.0 + 0.1 * rng.standard_normal(n)) * (1e-20 if windowed else 0.1)
         data.values[task, family.ones, f"untrained-wanted-{family.main:g}"] = weight
     for base in (PLAIN, *(one.name for one in study.baselines)):
