@@ -26,11 +26,12 @@ class EntropyGuided(Method):
 
     Attention is left as it is, and so is the loss that a training reports: the penalty enters as its gradient, on the
     way back. Rows are those that a step forms: where the loss is that of the last position, one a window in the last
-    block. Methods named later that change weights come after it. Explicit path.
+    block. Methods named later that change weights come after it; those whose rows do not sum to one, and have no
+    entropy, are refused. Explicit path.
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"regulariser"})
-    excludes: ClassVar[frozenset[str]] = frozenset({"regulariser"})
+    excludes: ClassVar[frozenset[str]] = frozenset({"regulariser", "sums_of_rows"})
     counts_windows: ClassVar[bool] = True
     coefficient: float = Field(1e-5, ge=0, le=1e6, description="c, weight of the penalty, per row")
     tolerance: float = Field(0.2, ge=0, le=1, description="tau, deviation that costs nothing, as a share of Hmax")

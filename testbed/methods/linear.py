@@ -110,6 +110,7 @@ class NormAwareRotary(NormAwareAttention):
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"position", "normaliser"})
+    excludes: ClassVar[frozenset[str]] = frozenset({"scores", "sums_of_rows"})
     base: float = Field(10_000.0, gt=1, description="longest wavelength is 2 pi base, in tokens")
 
     def normalise(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":

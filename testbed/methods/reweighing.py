@@ -15,7 +15,8 @@ class AffineScaled(Method):
     """Weights alpha(x) softmax(a) + (alpha_ma - alpha(x)) / N over the visible keys (2602.23057).
 
     alpha(x) = f(W x) for each query and head, alpha_ma its running mean in training (decay rho, from 0 on), kept beside
-    the weights. The paper's f is `lin_clip`, clip(x / 10 + 1/2, 0, 1); the sigmoid has a slope everywhere. Entries are
+    the weights. In training the step's own mean has entered it: over all its windows and queries, later ones too. The
+    paper's f is `lin_clip`, clip(x / 10 + 1/2, 0, 1); the sigmoid has a slope everywhere. Entries are
     negative where a key has less than (alpha - alpha_ma) / (alpha N).
 
     N is the number of visible keys: then rows sum to alpha_ma, whatever alpha(x) is, and no query has less to give than
@@ -25,6 +26,7 @@ class AffineScaled(Method):
 
     version: ClassVar[int] = 2
     slots: ClassVar[frozenset[str]] = frozenset({"normaliser"})
+    excludes: ClassVar[frozenset[str]] = frozenset({"sums_of_rows"})
     counts_windows: ClassVar[bool] = True
     rho: float = Field(0.9, ge=0, lt=1, description="decay of the running mean, a training step")
     count: Literal["visible", "window"] = Field("visible", description="N: keys that the query sees, or the window's")
@@ -42,7 +44,8 @@ class AffineScaled(Method):
         alpha_EBHT = z_EBHT.sigmoid() if self.gate == "sigmoid" else (0.1 * z_EBHT + 0.5).clamp(0.0, 1.0)
         kept_EH = parameters["mean"].data  # which autograd does not watch
         if alpha_EBHT.requires_grad:
-            kept_EH.mul_(self.rho).add_((1.0 - self.rho) * alpha_EBHT.detach().mean(dim=(1, 3)))
+            new_EH = self.rho * kept_EH + (1.0 - self.rho) * alpha_EBHT.detach().mean(dim=(1, 3))
+            kept_EH.copy_(new_EH.where(new_EH.isfinite(), kept_EH))
         mean_EH = kept_EH.clone()
         n_keys = context.visible_TT.sum(dim=-1) if self.count == "visible" else context.at.n_keys
         rest_EBHT = (mean_EH[:, None, :, None] - alpha_EBHT) / n_keys

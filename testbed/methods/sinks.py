@@ -18,6 +18,7 @@ class SoftmaxPlusOne(Method):
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"normaliser"})
+    excludes: ClassVar[frozenset[str]] = frozenset({"sums_of_rows"})
 
     def normalise(self, a_EBHTT: "Tensor", context: AttentionContext, parameters: Parameters) -> "Tensor":
         return _beside(a_EBHTT, a_EBHTT.new_zeros(()))
@@ -32,6 +33,7 @@ class LearnedSink(Method):
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"normaliser"})
+    excludes: ClassVar[frozenset[str]] = frozenset({"sums_of_rows"})
     start: float = Field(0.0, ge=-100, le=100, description="s at the start of training, nats")
 
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:

@@ -3,22 +3,26 @@
 import torch
 from torch import Tensor
 
-from testbed.models.flat import Layout
+from testbed.models.flat import Entry, Layout
+
+
+def is_projected(entry: Entry) -> bool:
+    """Whether a weight is a matrix of a block: what weight decay applies to, but for the head."""
+    return entry.decay and entry.name != "head"
 
 
 class Projection:
-    """W <- W |W_0| / |W| for every matrix that weight decay applies to, with Frobenius norms (Lyle et al. 2024,
-    2407.01800).
+    """W <- W |W_0| / |W| for every matrix of a block, with Frobenius norms (Lyle et al. 2024, 2407.01800).
 
     A matrix of which only the direction counts, as W_in where `activation = normalised`, acts as without this, but its
-    steps do not shrink as it grows. Others are bounded by it: queries, keys and values of a block, which are one matrix
-    here, and above all a head of its own, which starts near zero and stays as small; logits can then grow by the gain
-    of the final norm alone. A tied head is not projected. What starts at zero is left alone.
+    steps do not shrink as it grows. Others are bounded by it, as are queries, keys and values of a block, which are one
+    matrix here. The head is left alone, since it starts near zero and no logits could grow; so are embeddings, and what
+    starts at zero.
     """
 
     def __init__(self, layout: Layout, weights_EP: Tensor) -> None:
         """`weights_EP` at their start."""
-        self.places = [slice(one.offset, one.offset + one.size) for one in layout.entries if one.decay]
+        self.places = [slice(one.offset, one.offset + one.size) for one in layout.entries if is_projected(one)]
         self.norms_KE = torch.stack([torch.linalg.vector_norm(weights_EP[:, one], dim=1) for one in self.places])
 
     @torch.no_grad()

@@ -178,4 +178,8 @@ def test_bad_parameters_are_refused_by_name():
         ConfigError, match="entropy_guided and entropy_guided exclude each other, both fill regulariser"
     ):
         ModelConfig(methods=("entropy_guided", "rope", "entropy_guided"))
+    for other in ("affine", "softmax_plus_one", "learned_sink", "nala_rope"):
+        with pytest.raises(ConfigError, match=f"{other} and entropy_guided exclude each other, both fill sums_of_rows"):
+            ModelConfig(methods=(other, "entropy_guided"))
+    ModelConfig(methods=("rope", "entmax15", "entropy_guided"))
     assert build().parameters(Geometry(8, 2, 2, 6))["theta"].shape == (2,)

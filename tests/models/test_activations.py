@@ -27,15 +27,21 @@ def test_selu_keeps_mean_zero_and_variance_one():
     assert moments("selu", 0.0, 1.0) == pytest.approx((0.0, 1.0), abs=2e-3)  # the kink limits the quadrature
 
 
-@given(st.floats(-0.1, 0.1), st.floats(0.8, 1.5))
-def test_selu_draws_moments_back(mean, variance):
-    """Weights of mean 0 and squared norm 1 make units of mean 0 and variance E y^2 of the layer before; the map of the
-    moments contracts to (0, 1) (Klambauer et al. 2017, Theorem 1). GELU and ReLU do not keep the variance."""
+@given(st.floats(-0.1, 0.1), st.floats(0.8, 1.5), st.floats(-0.1, 0.1))
+def test_selu_draws_moments_back(mean, variance, total):
+    """Weights of sum w and squared norm 1 make units of mean w mu and variance nu of those of the layer before, of mean
+    mu and variance nu; the map of the moments stays in its domain and contracts, to (0, 1) where w = 0 (Klambauer et
+    al. 2017, Theorem 1). Weights of mean 0 and fixed units of a layer give E y^2 in place of nu, to the same end."""
+    other, second = (0.05, 1.2), variance
     for _ in range(30):
-        mean, second = moments("selu", 0.0, variance)[0], sum_of_squares("selu", variance)
-        variance = second
-    assert mean == pytest.approx(0.0, abs=0.02)
-    assert variance == pytest.approx(1.0, abs=0.02)
+        mean, variance = moments("selu", total * mean, variance)
+        other = moments("selu", total * other[0], other[1])
+        second = sum_of_squares("selu", second)
+        assert abs(mean) <= 0.1
+        assert 0.8 <= variance <= 1.5
+    assert (mean, variance) == pytest.approx(other, abs=1e-3)
+    assert moments("selu", 0.0, second) == pytest.approx((0.0, 1.0), abs=0.02)
+    assert abs(mean) + abs(variance - 1.0) < 0.02 + abs(total)
 
 
 def sum_of_squares(name: str, variance: float) -> float:
@@ -67,6 +73,7 @@ def test_after_a_norm_only_the_direction_of_the_matrix_counts(factor, inner):
     [
         ({"activation": "gleu"}, "there is no activation 'gleu'; did you mean gelu"),
         ({"activation": {"type": "relu", "power": 0}}, "activation.power: given 0"),
+        ({"activation": {"type": "normalised", "inner": "normalised"}}, "inner: given normalised, which learns a gain"),
         ({"activation": "relu", "mlp_ratio": 0}, "activation: given relu, but mlp_ratio = 0 leaves out the MLP"),
         ({"activation": "relu", "block": "gau"}, "activation: given relu, but block = gau has none"),
     ],

@@ -14,10 +14,11 @@ from testbed.models import ModelConfig
 from testbed.models.transformer import Transformer
 
 T, M = 4096, 64
-MASKS = {"banded", "lm_infinite", "streaming", "probabilistic_blocks"}
-BIASES = {"alibi", "harmonic", "kerple_log", "kerple_power"}
+MASKS = {"banded", "lm_infinite", "streaming", "probabilistic_blocks", "no_begin"}
+BIASES = {"alibi", "harmonic", "kerple_log", "kerple_power", "distance_logits"}
 SCORES_ANEW = {"rerope", "leaky_rerope", "self_extend", "lm_infinite", "streaming"}  # two positions for a key
-READ_ROWS = {"gap_counting", "adaptive_temperature", "scale_invariant", "selective"}  # another logit for each pair
+# another logit for each pair
+READ_ROWS = {"gap_counting", "adaptive_temperature", "scale_invariant", "selective", "soft_cap"}
 NORMALISERS = {"entmax15", "asentmax", "affine", "softmax_plus_one", "learned_sink", "hyper_attention"}
 KERNELS = {"linear_elu", "linear_relu", "linear_taylor", "nala", "nala_rope"}
 READ_WEIGHTS = {"entropy_guided"}
@@ -73,6 +74,11 @@ def largest_array(name: str, block: str, length: int = T, backward: bool = False
 def fused() -> list[str]:
     """What has no hook that could form scores: it has no excuse."""
     return [name for name in methods.names() if not (build(name).is_explicit or build(name).overrides("mask", "bias"))]
+
+
+def test_no_method_is_left_out():
+    assert FORM_SCORES.isdisjoint(fused())
+    assert FORM_SCORES | set(fused()) == set(methods.names())
 
 
 def test_the_watch_sees_what_it_should():

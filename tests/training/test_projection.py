@@ -8,6 +8,7 @@ from testbed.models.flat import Layout
 from testbed.sources import MarkovSource
 from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
 from testbed.training.ensemble import Ensemble
+from testbed.training.projection import is_projected
 from testbed.training.projection import Projection
 
 SOURCE = MarkovSource.random(vocab_size=3, order=1, entropy_rate=0.7, seed=0)
@@ -33,7 +34,7 @@ def test_matrices_keep_their_norm_and_others_move():
     for entry, (name, view) in zip(layout.entries, layout.views(ensemble.weights_EP).items(), strict=True):
         before, after = (torch.linalg.vector_norm(one.flatten(1), dim=1) for one in (start[name], view))
         assert not torch.equal(view, start[name])
-        if entry.decay:
+        if is_projected(entry):
             torch.testing.assert_close(after, before, rtol=1e-5, atol=0)
         else:
             assert not torch.allclose(after, before, rtol=1e-4, atol=0)
@@ -47,7 +48,7 @@ def test_a_step_is_the_plain_step_scaled_back():
     views = plain.model.layout.views
     for entry in plain.model.layout.entries:
         first, found, other = (views(one)[entry.name] for one in (start, projected.weights_EP, plain.weights_EP))
-        expected = other * (first.norm() / other.norm()) if entry.decay else other
+        expected = other * (first.norm() / other.norm()) if is_projected(entry) else other
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
 
 

@@ -22,7 +22,7 @@ class PowerNorm(Norm):
                nu <- nu + (1 - b) (mean (dL/dz - nu z) z)
 
     The gradient is that of batch norm with running means in place of the step's own; it is not that of the function.
-    As in the paper, each place is divided first by its root mean square over `groups` groups of coordinates.
+    As in the released code, each place is divided first by its root mean square over `groups` groups of coordinates.
     """
 
     forward_momentum: float = Field(0.9, ge=0, lt=1, description="f: weight of the past in psi2")

@@ -43,7 +43,8 @@ def floor_figure(study: "LossProperness", data: Data) -> StudyFigure:
         caption=(
             "Above: mean KL from the Bayes law to the trained one; below: their total variation. Filled: trained, mean"
             f" over {study.n_seeds} replicates, bars: {LEVEL:.0%} intervals of the mean, each alone. Rings: of the"
-            f" fixed point of the loss, without training; at {BEYOND:g} nats where it gives no probability to a token"
+            f" fixed point of the loss, without training but for EMO, own read-out, which takes the vectors of the"
+            f" trained model; at {BEYOND:g} nats where it gives no probability to a token"
             f" that comes and its KL is infinite, and at {LEAST:g} where it is the Bayes law. On the cycle all losses"
             " but label smoothing have their fixed point at the truth; what is left of their excess is training that"
             " goes on falling."

@@ -19,7 +19,7 @@ MOST_RANKS = 4
 
 
 def law_figure(study: "LossProperness", data: Data) -> StudyFigure:
-    """A panel a loss: trained probability against the Bayes probability, with the fixed points as rings."""
+    """A panel a loss: trained probability against that of the fixed point, with the Bayes probabilities as lines."""
     import matplotlib.pyplot as plt
 
     n = len(study.arms)
@@ -59,7 +59,8 @@ def law_figure(study: "LossProperness", data: Data) -> StudyFigure:
         caption=(
             "Each point is the probability of one token in one context of one replicate,"
             f" {study.n_seeds} replicates of the {' and '.join(NOISY)} sources: trained, against the fixed point of the"
-            " loss, solved for the exact law of the context. On the diagonal training ended where it was predicted."
+            " loss, solved for the exact law of the context (EMO, own read-out: with the vectors that the member has in"
+            " the end). On the diagonal training ended where it was predicted."
             " Dotted: the Bayes probabilities, the same in every context but for their order; on them training ended at"
             " the truth. Where both hold the loss is proper. Colour and marker: rank of the token in the Bayes law."
             " Points are single measurements; intervals of their distances stand in the figure of floors."

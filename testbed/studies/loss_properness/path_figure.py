@@ -59,8 +59,8 @@ def path_figure(study: "LossProperness", data: Data) -> StudyFigure:
         caption=(
             f"Markov chain, geometric mean over {study.n_seeds} replicates, bands: {LEVEL:.0%} intervals of the mean"
             " logarithm, each point alone. Dashed: KL from the Bayes law to the fixed point of the loss, its geometric"
-            " mean too; of proper losses it is 0, and what is left is the noise of sampled batches; of linear ones it"
-            " is infinite."
+            " mean too (EMO, own read-out: with the vectors of the trained model); of proper losses it is 0, and what"
+            " is left is training that goes on falling and the noise of sampled batches; of linear ones it is infinite."
         ),
         claims=(f"{STUDY}.floor", f"{STUDY}.emo_better"),
     )

@@ -26,8 +26,8 @@ class AdaptiveEMO(EmbeddingCost):
         p_v / q_v = m + sum_y p_y [ce_y / d_y] C(y, v)                                    scaled = distance
         [d_v / ce_v] p_v / q_v = m + sum_y p_y C(y, v)                                    scaled = cross_entropy
 
-    Neither is p, nor a point mass unless p is one: as q_v -> 0 the pull p_v / q_v grows faster than any cost, in the
-    second form too, where d_v / ce_v falls as 1 / -ln q_v alone.
+    Neither is p in general, nor a point mass unless p is one: as q_v -> 0 the pull p_v / q_v grows faster than any
+    cost, in the second form too, where d_v / ce_v falls as 1 / -ln q_v alone.
     """
 
     scaled: Literal["distance", "cross_entropy"] = Field("distance", description="which of the two is scaled")

@@ -109,7 +109,9 @@ def _laws(p: ArrayLike, q: ArrayLike, cost: ArrayLike | None) -> tuple[Floats, F
     law, model = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
     for name, one in (("p", law), ("q", model)):
         if one.ndim != 1 or one.shape != law.shape or not (np.all(one >= 0) and abs(one.sum() - 1.0) < 1e-6):
-            raise ConfigError(f"{name}: must be a law of {len(law)} tokens, numbers from 0 on that sum to 1; given {one}")
+            raise ConfigError(
+                f"{name}: must be a law of {law.size} tokens, numbers from 0 on that sum to 1; given {one}"
+            )
     costs = None if cost is None else np.asarray(cost, dtype=np.float64)
     if costs is not None and costs.shape != 2 * law.shape:
         raise ConfigError(f"cost: must have the shape {2 * law.shape}, a row and a column a token; given {costs.shape}")
