@@ -68,9 +68,7 @@ class OptimiserConfig(Config):
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean gradient")
     beta2: float = Field(0.95, ge=0, lt=1, description="decay of the mean squared gradient")
     epsilon: float = Field(1e-8, gt=0, description="added to the root mean square")
-    project: bool = Field(
-        False, description="after each step, bring every block's matrices back to the norm they started with"
-    )
+    project: bool = Field(False, description="after each step, bring the blocks' matrices back to their first norm")
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="of a step's arithmetic; weights, optimiser state and scoring stay float32",

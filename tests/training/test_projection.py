@@ -8,8 +8,7 @@ from testbed.models.flat import Layout
 from testbed.sources import MarkovSource
 from testbed.training import DataConfig, OptimiserConfig, TrainingSpec
 from testbed.training.ensemble import Ensemble
-from testbed.training.projection import is_projected
-from testbed.training.projection import Projection
+from testbed.training.projection import Projection, is_projected
 
 SOURCE = MarkovSource.random(vocab_size=3, order=1, entropy_rate=0.7, seed=0)
 
