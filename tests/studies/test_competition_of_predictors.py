@@ -13,8 +13,9 @@ from testbed.runs import Record
 from testbed.sources.in_context import DirichletMarkovSource, MarkovMixtureSource
 from testbed.studies import load_studies
 from testbed.studies.competition_of_predictors import CompetitionOfPredictors
+from testbed.studies.competition_of_predictors.claims import COMPETITION
 from testbed.studies.competition_of_predictors.config import CONTINUUM
-from testbed.studies.competition_of_predictors.data import Arm, boundary, gather
+from testbed.studies.competition_of_predictors.data import Arm, boundary, censored, gather
 from testbed.studies.competition_of_predictors.evidence import arms_of, evidence
 from testbed.studies.competition_of_predictors.grid import all_cells, family_of
 from testbed.studies.competition_of_predictors.predictors import NAMES, Family, predictions
@@ -22,7 +23,7 @@ from testbed.studies.competition_of_predictors.weights import centred_logs, quad
 from testbed.studies.competition_of_predictors.worlds import planted
 
 CONFIG = Path(__file__).parents[2] / "configs" / "competition_of_predictors.toml"
-UNI_RET, BI_RET, UNI_INF, BI_INF = range(4)
+UNI_RET, BI_RET, UNI_INF, BI_INF, UNIFORM = range(5)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def test_predictions_are_the_laws_written_out_place_by_place(family):
             assert found[BI_RET, row, t - 1] == pytest.approx(by_pairs, abs=1e-12)
             assert found[UNI_RET, row, t - 1] == pytest.approx(by_singles, abs=1e-12)
             assert found[UNI_INF, row, t - 1] == pytest.approx(add_constant_law(counts[None], 1.0)[0], abs=1e-12)
+            assert found[UNIFORM, row, t - 1] == pytest.approx([1 / 3] * 3)
             assert found[BI_INF, row, t - 1] == pytest.approx(add_constant_law(pairs, 1.0)[last], abs=1e-12)
 
 
@@ -127,17 +129,29 @@ def test_predictors_that_agree_share_their_weight():
     assert quadratic_on_simplex(np.zeros((2, 2)), np.zeros(2)).sum() == pytest.approx(1.0)
 
 
+def test_a_uniform_model_is_no_predictor_by_single_tokens(family):
+    """Without the uniform law among the predictors it would be read as one."""
+    tokens = np.random.default_rng(4).integers(3, size=(40, 16))
+    predictors = predictions(family, tokens)
+    uniform = np.full(predictors.shape[1:], 1 / 3)
+    assert simplex_weights(predictors, uniform)[UNIFORM] == pytest.approx(1.0, abs=1e-4)
+    of_four = simplex_weights(predictors[:4], uniform)
+    assert of_four[[UNI_RET, UNI_INF]].sum() - of_four[[BI_RET, BI_INF]].sum() > 0.1
+
+
 # ------------------------------------------------------------------------------------------------ the boundary
 def test_the_boundary_is_where_the_lead_changes_sign(smoke):
     """Leads .4 and -.2 at N = 2 and 4: two thirds of the way in ln N; at the ends of the grid where there is none."""
-    data = planted(smoke, True, np.random.default_rng(0), 1)
+    data = planted(smoke, COMPETITION, np.random.default_rng(0), 1)
 
     def with_leads(*leads: float) -> float:
         for n, lead in zip(smoke.task.chains[1:], leads, strict=True):
-            weights = np.zeros((1, len(data.steps), 4))
+            weights = np.zeros((1, len(data.steps), 5))
             weights[..., BI_RET], weights[..., BI_INF] = (1 + lead) / 2, (1 - lead) / 2
             data.arms[n] = Arm({"weights": weights}, {})
-        return float(boundary(smoke, data)[0, 0])
+        found = boundary(smoke, data)
+        assert censored(smoke, found).all() == (leads[0] <= 0 or min(leads) > 0)
+        return float(found[0, 0])
 
     assert smoke.task.chains == (1, 2, 4, 8)
     assert with_leads(0.4, -0.2, -0.5) == pytest.approx(np.log(2) * (1 + 2 / 3))
@@ -172,9 +186,11 @@ def test_what_is_kept_along_training(smoke, finished):
     assert data.form_error < 1e-8
     for chains, arm in data.arms.items():
         weights = arm.paths["weights"]
-        assert weights.shape == (smoke.n_seeds, len(data.steps), 4)
+        assert weights.shape == (smoke.n_seeds, len(data.steps), 5)
         assert weights.sum(axis=-1) == pytest.approx(1.0)
         assert np.all(arm.paths["kl_in"] > 0)
+        assert np.all(arm.paths["apart"] > 0)
+        assert np.all(arm.unexplained() < 2)  # single predictors are among the interpolations, weights of least squares
         if chains == CONTINUUM:  # fresh sequences of the family and of new chains are of one law
             assert arm.paths["kl_in"].mean() == pytest.approx(arm.paths["kl_out"].mean(), rel=0.2)
     assert data.gaps["gap_in"][:, 0].min() > data.gaps["gap_in"][:, -1].max()

@@ -1,6 +1,7 @@
 """The claims of the study: where each number must lie. The numbers themselves are in `evidence`.
 
-With w the weights of the four predictors, lead = w(bi_ret) - w(bi_inf), and early and late parts of training:
+With w the weights of the four predictors and of the uniform law, lead = w(bi_ret) - w(bi_inf), and early and late parts
+of training:
 
     single              least weight of both retrievals along all of training, N = 1
     few, many           late lead at the smallest family of more than one chain; minus the late lead at the largest
@@ -9,10 +10,14 @@ With w the weights of the four predictors, lead = w(bi_ret) - w(bi_inf), and ear
     transience          KL(bi_inf || model) on new chains, late less early, between; continuum_kept: of the continuum
     unseen              late w(bi_ret) of a family that the continuum never saw
     singles_first       weight of both predictors by single tokens less that by pairs at the first point of the path
-    boundary            ln N* late less early, N* where the lead changes sign; same_boundary: by laws less by log-odds
-    interpolated        late KL(model || interpolation), largest N
-    left                late KL(Bayes || model) in the family of many chains, as a share of KL(Bayes || bi_inf)
-    limit               KL(Bayes || bi_inf) in the largest family, no model involved
+    boundary            ln N* late less early, N* where the lead changes sign, at an end of the grid where it does not;
+                        same_boundary: by laws less by log-odds. Undecided where too many lie at an end
+    interpolated        late KL(model || interpolation) between, as a share of KL(model || best single predictor)
+    left                late KL(Bayes || model) in the family of many chains less that of the continuum, as a share of
+                        KL(Bayes || bi_inf)
+
+That the Bayes law of ever more chains tends to inference is no claim: no N makes a bound on its divergence the right
+one, so that it could not fail. The notes and the figure `limit` show it.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 
 PAPER = "2412.01003"
 STUDY = "competition_of_predictors"
-COMPETITION, REVERSE = "competition", "the reverse"
+COMPETITION, REVERSE, UNIFORM, FALLING = "competition", "the reverse", "uniform first", "falling"
 """Planted worlds (`worlds`)."""
 
 
@@ -46,6 +51,7 @@ def claims(study: "CompetitionOfPredictors") -> tuple[Claim, ...]:
         margin: float,
         unit: str = "weight",
         reading: Literal["quoted", "inferred"] = "inferred",
+        world: str = REVERSE,
     ) -> Claim:
         return Claim(
             id=f"{STUDY}.{name}",
@@ -54,7 +60,7 @@ def claims(study: "CompetitionOfPredictors") -> tuple[Claim, ...]:
             place=place,
             reading=reading,
             scope=f"{model}; {scope}",
-            control=f"world '{REVERSE}'; {control}",
+            control=f"world '{world}'; {control}",
             region=region,
             margin=margin,
             decided_at=study.decided_at,
@@ -92,12 +98,13 @@ def claims(study: "CompetitionOfPredictors") -> tuple[Claim, ...]:
         ),
         stated(
             "singles_first",
-            "The model is a predictor by single tokens before it is one by pairs.",
+            "At the first point of the path predictors by single tokens outweigh those by pairs.",
             phases,
             f"{between}, {many} and the continuum, first point of the path",
-            "N = 1, where pairs are told apart at once",
+            "a model that starts as the uniform law",
             Region(lower=b.lead),
             b.lead,
+            world=UNIFORM,
         ),
         stated(
             "inference_first",
@@ -160,51 +167,43 @@ def claims(study: "CompetitionOfPredictors") -> tuple[Claim, ...]:
             "N*, up to which retrieval by pairs is ahead of inference by pairs, grows with training, by a quarter or"
             " more.",
             phases,
-            f"ln N* between N = {task.few} and {task.many}, {early} and {late}",
+            f"ln N* held to N = {task.few} to {task.many}, {early} and {late}",
             "a boundary that stands or falls",
             Region(lower=b.boundary),
             b.boundary,
             "ln N",
+            world=FALLING,
         ),
         stated(
             "same_boundary",
             "Weights by least squares of laws and of log-odds put the late N* at the same place, within a quarter.",
             ours,
-            f"ln N* between N = {task.few} and {task.many}, {late}",
+            f"ln N* held to N = {task.few} to {task.many}, {late}",
             "readings that differ",
             Region.around(0.0, b.boundary),
             b.boundary,
             "ln N",
+            world=FALLING,
         ),
         stated(
             "interpolated",
-            f"The interpolation of the four is the model to within {b.left:g} nats, at every N.",
+            f"Between, interpolation leaves {b.left:.0%} or less of the model's divergence from the best single one.",
             dynamics,
-            f"family and new chains alike, {late}",
+            f"{between}, family and new chains together, {late}",
             "a model that is none of them",
             Region(upper=b.left),
             0.0,
-            "nats",
+            "share",
         ),
         stated(
             "left",
-            "With many chains the model does not have what retrieval would save: its excess over the family's Bayes law"
-            f" is {b.share:.0%} or more of that of inference.",
+            "With many chains the model does not have what retrieval would save: its excess over the family's Bayes"
+            f" law, less that of the continuum over its own, is {b.share:.0%} or more of that of inference.",
             ours,
             f"{many}, {late}",
             "N = 1, where nothing is left",
             Region(lower=b.share),
             0.0,
             "share",
-        ),
-        stated(
-            "limit",
-            f"The Bayes law of {reading.limit_chains[-1]:,} chains is inference by pairs, to within {b.limit:g} nats.",
-            ours,
-            "closed forms alone, no model",
-            "few chains, where they are apart",
-            Region(upper=b.limit),
-            0.0,
-            "nats",
         ),
     )

@@ -74,8 +74,12 @@ class Bounds(Config):
     absent: float = Field(0.15, gt=0, lt=1, description="weight below which a predictor counts as absent")
     rise: float = Field(0.005, gt=0, lt=10, description="smallest rise of a divergence that matters, nats")
     boundary: float = Field(0.2231, gt=0, lt=10, description="smallest rise of ln N* that matters: by a quarter")
-    left: float = Field(0.05, gt=0, lt=10, description="divergence from the interpolation that counts as small, nats")
-    limit: float = Field(0.02, gt=0, lt=10, description="divergence of Bayes laws that counts as small, nats")
+    left: float = Field(
+        0.5, gt=0, lt=1, description="share of the best single predictor's divergence that interpolation may leave"
+    )
+    censored: float = Field(
+        0.25, ge=0, lt=1, description="share of N* at an end of the grid beyond which their mean decides nothing"
+    )
     share: float = Field(0.5, gt=0, lt=1, description="share of the loss that retrieval would save, left on the table")
     learnt: float = Field(0.6, gt=0, lt=1, description="learnt: excess below this share of that of uni_inf")
 

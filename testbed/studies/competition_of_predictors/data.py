@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 BI_RET, BI_INF = NAMES.index("bi_ret"), NAMES.index("bi_inf")
 SINGLES = (NAMES.index("uni_ret"), NAMES.index("uni_inf"))
-PATHS = ("kl_in", "kl_out", "weights", "weights_log", "left", "left_log")
+PAIRS, UNIFORM = (BI_RET, BI_INF), NAMES.index("uniform")
+PATHS = ("kl_in", "kl_out", "apart", "weights", "weights_log", "left", "left_log")
 
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """Members of one N: arrays (R, S, 4) and (R, S) of `measure.member_record`, and its numbers (R,)."""
+    """Members of one N: arrays (R, S, 5) and (R, S) of `measure.member_record`, and its numbers (R,)."""
 
     paths: dict[str, Floats]
     numbers: dict[str, Floats]
@@ -42,7 +43,15 @@ class Arm:
 
     def singles(self) -> Floats:
         """(R, S) weight of both predictors by single tokens less that of both by pairs."""
-        return np.asarray(2.0 * self.paths["weights"][..., SINGLES].sum(axis=-1) - 1.0)
+        weights = self.paths["weights"]
+        return np.asarray(weights[..., SINGLES].sum(axis=-1) - weights[..., PAIRS].sum(axis=-1))
+
+    def unexplained(self) -> Floats:
+        """(R, S) KL(model || interpolation) as a share of KL(model || p) for the best single predictor p.
+
+        Weights are of least squares, so that it may exceed 1 a little.
+        """
+        return np.asarray(self.paths["left"] / self.paths["apart"].min(axis=-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +81,7 @@ class Data:
 def boundary(study: "CompetitionOfPredictors", data: Data, weights: str = "weights") -> Floats:
     """(R, S) ln N*: where, from few chains on, retrieval by pairs ceases to lead inference by pairs.
 
-    Linear between neighbouring ln N; at the ends of the grid where it never leads, or always does.
+    Linear between neighbouring ln N; censored at the ends of the grid where it never leads, or always does.
     """
     chains = study.task.chains[1:]
     x = np.log(chains)
@@ -84,6 +93,12 @@ def boundary(study: "CompetitionOfPredictors", data: Data, weights: str = "weigh
         share = np.divide(high, high - low, out=np.zeros_like(high), where=crosses)
         found = np.where(crosses, x[i] + share * (x[i + 1] - x[i]), found)
     return np.asarray(np.where(leads[..., 0] <= 0, x[0], found))
+
+
+def censored(study: "CompetitionOfPredictors", found: Floats) -> NDArray[np.bool_]:
+    """(R, S) which ln N* of `boundary` lie at an end of the grid: all that is known is a side."""
+    ends = np.log([study.task.few, study.task.many])
+    return np.asarray((found <= ends[0]) | (found >= ends[1]))
 
 
 def gather(study: "CompetitionOfPredictors", records: Sequence[Record]) -> Data | None:

@@ -13,9 +13,10 @@ TITLES = (
     "pairs, retrieval",
     "single tokens, inference",
     "pairs, inference",
+    "uniform law",
 )
 """Of the predictors, in their order."""
-LETTERS = ("UR", "BR", "UI", "BI")
+LETTERS = ("UR", "BR", "UI", "BI", "U")
 
 
 def arm_name(chains: int) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 
 from testbed.studies.competition_of_predictors.claims import STUDY
 from testbed.studies.competition_of_predictors.config import CONTINUUM
-from testbed.studies.competition_of_predictors.data import BI_INF, BI_RET, Data, Floats, boundary
-from testbed.studies.judge import Evidence, Max, Min, Student
+from testbed.studies.competition_of_predictors.data import BI_INF, BI_RET, Data, Floats, boundary, censored
+from testbed.studies.judge import Evidence, Min, Student
 
 if TYPE_CHECKING:
     from testbed.studies.competition_of_predictors.study import CompetitionOfPredictors
@@ -28,9 +28,14 @@ def evidence(study: "CompetitionOfPredictors", data: Data) -> dict[str, Evidence
     def change(path: Floats) -> Evidence:
         return mean(lately(path) - path[:, early].mean(axis=1))
 
+    def known(number: Evidence, *parts: Floats) -> Evidence:
+        """Nothing is decided on N* where too many of them lie at an end of the grid."""
+        worst = max(float(censored(study, one).mean()) for one in parts)
+        return number if worst <= study.bounds.censored else Student(number.estimate, np.inf, 1)
+
     between, many = arms[task.between], arms[task.many]
     by_laws, by_odds = boundary(study, data), boundary(study, data, "weights_log")
-    excess = lately(many.paths["kl_in"][..., BI_RET])
+    excess = lately(many.paths["kl_in"][..., BI_RET]) - lately(arms[CONTINUUM].paths["kl_in"][..., BI_INF])
     found: dict[str, Evidence] = {
         "single": mean(arms[1].retrieval().min(axis=1)),
         "few": mean(lately(arms[task.few].lead())),
@@ -42,11 +47,10 @@ def evidence(study: "CompetitionOfPredictors", data: Data) -> dict[str, Evidence
         "transience": change(between.paths["kl_out"][..., BI_INF]),
         "continuum_kept": change(arms[CONTINUUM].paths["kl_out"][..., BI_INF]),
         "unseen": mean(lately(arms[CONTINUUM].paths["weights"][..., BI_RET])),
-        "boundary": change(by_laws),
-        "same_boundary": mean(lately(by_laws) - lately(by_odds)),
-        "interpolated": Max([mean(lately(arm.paths["left"])) for arm in arms.values()]),
+        "boundary": known(change(by_laws), by_laws[:, early], by_laws[:, late]),
+        "same_boundary": known(mean(lately(by_laws) - lately(by_odds)), by_laws[:, late], by_odds[:, late]),
+        "interpolated": mean(lately(between.unexplained())),
         "left": mean(excess / many.numbers["gap_in"]),
-        "limit": mean(data.gaps["gap_in"][:, -1]),
     }
     return {f"{STUDY}.{name}": number for name, number in found.items()}
 
@@ -66,6 +70,6 @@ def arms_of(study: "CompetitionOfPredictors") -> dict[str, tuple[int, ...]]:
         "unseen": (CONTINUUM,),
         "boundary": families,
         "same_boundary": families,
-        "interpolated": task.arms,
-        "left": (task.many,),
+        "interpolated": (task.between,),
+        "left": (task.many, CONTINUUM),
     }

@@ -8,7 +8,16 @@ import numpy as np
 from testbed.runs import Record
 from testbed.studies.competition_of_predictors.claims import STUDY, claims
 from testbed.studies.competition_of_predictors.config import CONTINUUM
-from testbed.studies.competition_of_predictors.data import BI_INF, BI_RET, Data, boundary, gather, has_learnt
+from testbed.studies.competition_of_predictors.data import (
+    BI_INF,
+    BI_RET,
+    UNIFORM,
+    Data,
+    boundary,
+    censored,
+    gather,
+    has_learnt,
+)
 from testbed.studies.competition_of_predictors.evidence import arms_of, evidence
 from testbed.studies.drawing import LEVEL
 from testbed.studies.gate import usable
@@ -90,7 +99,11 @@ def notes(study: "CompetitionOfPredictors", data: Data) -> tuple[str, ...]:
         for n, arm in data.arms.items()
     )
     out = "; ".join(f"{name(n)} {interval(arm.paths['kl_out'][:, -1, BI_INF])}" for n, arm in data.arms.items())
-    edge = interval(np.exp(boundary(study, data)[:, late].mean(axis=1)))
+    by_laws = boundary(study, data)
+    edge = interval(np.exp(by_laws[:, late].mean(axis=1)))
+    at_end = [censored(study, by_laws[:, part]).mean() for part in (data.window(study.reading.early), late)]
+    shares = "; ".join(f"{name(n)} {interval(arm.unexplained()[:, late].mean(axis=1))}" for n, arm in data.arms.items())
+    start = "; ".join(f"{name(n)} {interval(arm.paths['weights'][:, 0, UNIFORM])}" for n, arm in data.arms.items())
     overtaken = {n: arm.singles() < 0 for n, arm in data.arms.items() if n != 1}
     since = ", ".join(
         f"{name(n)} {np.median(data.steps[np.argmax(found, axis=1)]):.0f}"
@@ -113,6 +126,11 @@ def notes(study: "CompetitionOfPredictors", data: Data) -> tuple[str, ...]:
         f" from step {first:.0f} to {last:.0f}: where pairs come later, claims on early and late compare single tokens"
         " with pairs.",
         f"Late lead of retrieval over inference, both by pairs: {leads}. N* late: {edge}.",
+        f"N* lies at an end of the grid for {at_end[0]:.0%} of early points and {at_end[1]:.0%} of late ones, all that"
+        f" is known there is a side; beyond {study.bounds.censored:.0%} claims on it are undecided.",
+        f"Weight of the uniform law at the first point of the path: {start}.",
+        f"KL(model || interpolation) late as a share of KL(model || best single predictor): {shares}. Near 1 where one"
+        " predictor is alone in the model.",
         f"KL(Bayes || model) at the end in the family, nats: {excess}.",
         f"KL(Bayes || model) at the end on new chains, nats: {out}.",
         f"KL(Bayes of the family || inference by pairs) in the family, nats: {gaps}.",

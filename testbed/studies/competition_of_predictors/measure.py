@@ -40,9 +40,10 @@ def member_record(cell: Cell, member: TrainedMember, device: str) -> Record:
     """Arrays over the S points of the path.
 
     step                     (S,)
-    kl_in, kl_out            (S, 4) KL(predictor || model)
-    weights, weights_log     (S, 4) of the predictors in the model, by least squares of laws and of log-odds
-    left, left_log           (S,) KL(model || interpolation) of laws; KL(geometric interpolation || model) of log-odds
+    kl_in, kl_out            (S, 5) KL(predictor || model)
+    apart                    (S, 5) KL(model || predictor), in and out together
+    weights, weights_log     (S, 5) of the predictors in the model, by least squares of laws and of log-odds
+    left, left_log           (S,) KL(model || interpolation) of laws, as `apart`; KL(geometric one || model) of log-odds
 
     gap_in       KL(bi_ret || bi_inf) in the family: what retrieval would save
     gap_out      KL(bi_inf || bi_ret) on new chains: what it would cost
@@ -92,12 +93,14 @@ def _at_point(
     mixed = np.einsum("i,i...->...", weights, predictors)
     geometric = np.einsum("i,i...->...", weights_log, np.log(predictors))
     geometric -= np.log(np.exp(geometric).sum(axis=-1, keepdims=True))
+    law = np.exp(logs)
     return {
         "kl_in": np.array([divergence(one, log_q[0]) for one in laws[0]]),
         "kl_out": np.array([divergence(one, log_q[1]) for one in laws[1]]),
+        "apart": np.array([divergence(law, np.log(one)) for one in predictors]),
         "weights": weights,
         "weights_log": weights_log,
-        "left": np.asarray(divergence(np.exp(logs), np.log(mixed))),
+        "left": np.asarray(divergence(law, np.log(mixed))),
         "left_log": np.asarray(divergence(np.exp(geometric), logs)),
     }
 

@@ -31,7 +31,7 @@ def phases_figure(study: "CompetitionOfPredictors", data: Data) -> StudyFigure:
     for y, chains in enumerate(arms):
         mean = data.arms[chains].paths["weights"].mean(axis=0)
         if chains == 1:  # both retrievals are one: their weight is one predictor's
-            mean = np.stack([np.zeros(len(mean)), mean[:, 0] + mean[:, 1], mean[:, 2], mean[:, 3]], axis=1)
+            mean = np.stack([np.zeros(len(mean)), mean[:, 0] + mean[:, 1], *mean[:, 2:].T], axis=1)
         for x, weights in enumerate(mean):
             first = int(np.argmax(weights))
             share = PALE + (1 - PALE) * max(0.0, (weights[first] - 0.25) / 0.75)
@@ -77,10 +77,12 @@ def phases_figure(study: "CompetitionOfPredictors", data: Data) -> StudyFigure:
         title="Phases over the number of chains and training",
         caption=(
             "Left: the predictor of most weight in the model, by least squares on the simplex, mean over"
-            f" {study.n_seeds} replicates; fuller colours weigh more. At N = 1 both retrievals are one, written BR."
+            f" {study.n_seeds} replicates; fuller colours weigh more. Letters carry no intervals: that one"
+            " follows another is decided by the claims alone. At N = 1 both retrievals are one, written BR."
             " Right: N*, up to which retrieval by pairs weighs more than inference by pairs; geometric mean over"
-            f" replicates, bands: {LEVEL:.0%} intervals of the mean ln N*, each point alone. Before pairs are learnt N*"
-            " compares two small weights. Grey: what counts as early and late."
+            f" replicates, bands: {LEVEL:.0%} intervals of the mean ln N*, each point alone. N* beyond the grid"
+            " is written as its end, so that bands there are too narrow; before pairs are learnt it compares two small"
+            " weights. Grey: what counts as early and late."
         ),
         claims=tuple(f"{STUDY}.{name}" for name in ("few", "many", "singles_first", "boundary", "same_boundary")),
     )

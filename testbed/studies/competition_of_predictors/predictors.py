@@ -1,4 +1,4 @@
-"""The four predictors in closed form: what the context's statistics are used for, retrieval or inference.
+"""The predictors in closed form: what the context's statistics are used for, retrieval or inference; and none.
 
 Of a family of N chains with transitions P_n and stationary laws pi_n, after tokens x_0 .. x_(t-1), in nats:
 
@@ -6,10 +6,12 @@ Of a family of N chains with transitions P_n and stationary laws pi_n, after tok
     bi_ret    sum_n w_n P_n(. | x_(t-1)),    w_n ~ pi_n(x_0) prod_s P_n(x_s | x_(s-1))  retrieval by pairs
     uni_inf   (n_x + a) / (t + K a)                                                     inference by single tokens
     bi_inf    (n_(x_(t-1), x) + a) / (n_(x_(t-1)) + K a)                                inference by pairs
+    uniform   1 / K                                                                     nothing learnt yet
 
 bi_ret is the Bayes law of the family, exactly; bi_inf that of rows drawn anew from a Dirichlet(a) law for each sequence
 that starts uniformly, to which bi_ret tends for N -> infinity but for what the first token says of a stationary chain.
-For N = 1 both retrievals are the chain itself.
+For N = 1 both retrievals are the chain itself. Without the uniform law what is not learnt yet would be counted as one
+of the four: by single tokens mostly.
 
 Park et al. 2024 (2412.01003). Which law a retrieval by single tokens predicts with is our reading: the rows of the
 retrieved chains, so that at N = 1 it is right at once.
@@ -24,8 +26,8 @@ from numpy.typing import NDArray
 from testbed.sources.in_context import MarkovMixtureSource
 
 Floats = NDArray[np.float64]
-Name = Literal["uni_ret", "bi_ret", "uni_inf", "bi_inf"]
-NAMES: tuple[Name, ...] = ("uni_ret", "bi_ret", "uni_inf", "bi_inf")
+Name = Literal["uni_ret", "bi_ret", "uni_inf", "bi_inf", "uniform"]
+NAMES: tuple[Name, ...] = ("uni_ret", "bi_ret", "uni_inf", "bi_inf", "uniform")
 RETRIEVAL, INFERENCE = (0, 1), (2, 3)
 """Places in NAMES."""
 CHUNK_ENTRIES = 2**23
@@ -52,7 +54,7 @@ class Family:
 
 
 def predictions(family: Family, tokens: NDArray[np.integer]) -> Floats:
-    """(4, M, L - 1, K): each predictor's law of tokens[:, t], t = 1 .. L - 1, for sequences (M, L)."""
+    """(5, M, L - 1, K): each predictor's law of tokens[:, t], t = 1 .. L - 1, for sequences (M, L)."""
     m, length = tokens.shape
     n, k = family.stationary.shape
     found = np.empty((len(NAMES), m, length - 1, k))
@@ -60,7 +62,8 @@ def predictions(family: Family, tokens: NDArray[np.integer]) -> Floats:
     for first in range(0, m, step):
         part = slice(first, first + step)
         found[:2, part] = _retrievals(family, tokens[part].astype(np.int64))
-    found[2:] = _inferences(tokens.astype(np.int64), k, family.concentration)
+    found[2:4] = _inferences(tokens.astype(np.int64), k, family.concentration)
+    found[4] = 1.0 / k
     return found
 
 

@@ -1,4 +1,4 @@
-"""Weights of the four predictors along training, for each N."""
+"""Weights of the predictors along training, for each N."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -49,15 +49,16 @@ def weights_figure(study: "CompetitionOfPredictors", data: Data) -> StudyFigure:
     for line in grid:
         line[0].set_ylabel("weight")
     handles = next(axis for axis, n in zip(grid.flat, arms, strict=False) if n != 1).get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=4, fontsize=6.5)
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=6.5)
     return StudyFigure(
         figure=figure,
         rows=rows,
-        title="Weights of the four predictors along training",
+        title="Weights of the predictors along training",
         caption=(
             "Least squares of laws on the simplex, over fresh sequences of the family and of new chains; the"
             " continuum's retrievals are of a family that it never saw. Mean over"
-            f" {study.n_seeds} replicates, bands: {LEVEL:.0%} intervals, each point alone."
+            f" {study.n_seeds} replicates, bands: {LEVEL:.0%} intervals, each point alone; they run wide where"
+            " all but a few replicates have no weight at all."
         ),
         claims=tuple(
             f"{STUDY}.{name}"
