@@ -163,9 +163,10 @@ def _table(lines: Sequence[Line]) -> str:
         estimate, interval = estimate_and_interval(verdict)
         interval = "exact" if verdict.n_independent is None else interval
         ours = "" if claim.reading == "quoted" else "<br>(our reading)"
+        later = f"<br>(to be decided at {claim.decided_at} scale)" if line.entry.beyond_scale(verdict) else ""
         place = ", ".join(part for part in (claim.paper, claim.place) if part)
         rows.append(
-            f"| {SYMBOLS[verdict.verdict]} **{verdict.verdict}**{ours} "
+            f"| {SYMBOLS[verdict.verdict]} **{verdict.verdict}**{ours}{later} "
             f"| {_text(claim.statement)}<br>{_text(claim.id)}, {_text(place)} "
             f"| {_text(with_unit(estimate, claim.unit))}<br>{_text(interval)} | {_text(region_text(claim.region))} "
             f"| {'exact' if verdict.n_independent is None else verdict.n_independent} "

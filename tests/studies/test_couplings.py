@@ -15,7 +15,7 @@ from testbed.studies.couplings.data import gather
 from testbed.studies.couplings.evidence import evidence
 from testbed.studies.couplings.measure import measured
 from testbed.studies.couplings.squeeze import chain
-from testbed.studies.couplings.statements import PREDICTED_TO_FAIL
+from testbed.studies.couplings.statements import NO_CONTROL, OWN, PREDICTED_TO_FAIL
 from testbed.studies.couplings.stream import stream_source
 
 CONFIG = Path(__file__).parents[2] / "configs" / "couplings.toml"
@@ -110,6 +110,40 @@ def test_missing_records_and_failed_checks_void_the_study(smoke, finished):
     judgement = smoke.judge(spoilt)
     assert [check.passed for check in judgement.checks].count(False) == 1
     assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
+
+
+@pytest.mark.parametrize(
+    ("arm", "name", "broken", "check"),
+    [
+        ("pairs", "levels", lambda levels: levels[:, [0, 2, 1, 3]], "largest marginal"),
+        ("searches", "found", lambda found: found + np.array([0.4, 0.0, 0.0]), "greedy over least"),
+        ("searches", "found", lambda found: found + np.array([0.0, 0.7, 0.0]), "least over meet"),
+        ("searches", "found", lambda found: found + np.array([0.0, 0.0, 1.0]), "greedy over meet"),
+        ("maps", "commonest", lambda told: told - 1.0, "added to the commonest"),
+    ],
+)
+def test_one_broken_theorem_voids_the_study(smoke, finished, arm, name, broken, check):
+    """A single case is enough, where a claim on the share of cases would still hold."""
+    (first, *_) = (r for r in finished if r.probe["arm"] == arm)
+    values = first.arrays[name].copy()
+    values[:1] = broken(values[:1])
+    spoilt = [
+        r if r is not first else Record(r.key, r.study, r.cell, r.status, {}, r.arrays | {name: values})
+        for r in finished
+    ]
+    judgement = smoke.judge(spoilt)
+    assert [one.name.startswith(check) for one in judgement.checks if not one.passed] == [True]
+    assert {verdict.verdict for verdict in judgement.verdicts} == {"undecided"}
+
+
+def test_controls_are_named_and_papers_are_those_of_the_claims(smoke):
+    claims = smoke.claims()
+    assert {claim.paper for claim in claims} == {*smoke.papers, OWN}
+    assert all(claim.reading == "inferred" for claim in claims if claim.paper == OWN)
+    for claim in claims:
+        world, _, control = claim.control.partition("; ")
+        assert world.startswith("world '")
+        assert control == NO_CONTROL or control.endswith(("in this run", "of this run")), claim.id
 
 
 def test_replicates_depend_on_their_number_alone(smoke, finished):

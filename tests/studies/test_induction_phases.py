@@ -14,12 +14,22 @@ from testbed.sources import build
 from testbed.studies import load_studies
 from testbed.studies.induction_phases import InductionPhases
 from testbed.studies.induction_phases.config import ARMS, Arm
-from testbed.studies.induction_phases.data import crossing, in_order, nearest, nearness, slowness, visited
+from testbed.studies.induction_phases.data import (
+    crossing,
+    dwelling,
+    in_order,
+    lead,
+    nearest,
+    nearness,
+    time_in,
+    visited,
+)
 from testbed.studies.induction_phases.last_symbol import counts_last_losses, sorted_cases
 from testbed.studies.induction_phases.levels import counts_last_law, exact_binary_levels, sampled_levels
 from testbed.studies.induction_phases.measure import before, followers
 from testbed.studies.induction_phases.phase_figure import commonest
 from testbed.studies.induction_phases.predictors import bigram_law, divergence, straight_way, unigram_laws
+from testbed.studies.induction_phases.stationary import unigram_by_quadrature
 
 CONFIG = Path(__file__).parents[2] / "configs" / "induction_phases.toml"
 
@@ -53,27 +63,6 @@ def test_sums_over_states_are_sums_over_strings():
             assert found["unigram"][t, place] == pytest.approx(-(chance[:, None] * after * np.log(guess)).sum())
         laws = counts_last_law(np.concatenate([strings, strings[:, :1]], axis=1).astype(np.int64))[:, t]
         assert -(chance[:, None] * after * np.log(laws)).sum() == pytest.approx(found["counts_last"][t], abs=1e-12)
-
-
-def unigram_by_quadrature(length: int, stationary: bool, n: int = 48) -> float:
-    """Mean loss of unigrams plus one at positions 1 .. length, K = 2: Gauss-Legendre over both switching
-    probabilities, and the law of the number of zeros and the last symbol for each pair of them."""
-    nodes, weights = np.polynomial.legendre.leggauss(n)
-    g = (nodes + 1) / 2
-    change, weight = (g**3, 1.5 * weights * g**2) if stationary else (g, weights / 2)
-    p, q = (one.ravel() for one in np.meshgrid(change, change))
-    mass = np.outer(weight, weight).T.ravel()
-    law = np.zeros((length + 2, 2, len(p)))
-    law[1, 0] = q / (p + q) if stationary else 0.5
-    law[0, 1] = 1 - law[1, 0]
-    loss = 0.0
-    for t in range(1, length + 1):
-        zeros = np.arange(t + 1)
-        guess = (np.stack([zeros, t - zeros]) + 1) / (t + 2)
-        to = np.stack([law[:, 0] * (1 - p) + law[:, 1] * q, law[:, 0] * p + law[:, 1] * (1 - q)])
-        loss -= float(np.einsum("xzi,xz,i->", to[:, : t + 1], np.log(guess), mass))
-        law = np.stack([np.concatenate([0 * to[0][:1], to[0][:-1]]), to[1]], axis=1)
-    return loss / length
 
 
 def test_the_paper_s_levels_for_two_symbols():
@@ -146,21 +135,33 @@ def test_phases_are_read_off_the_nearest_law():
     assert in_order(phases).tolist() == [True, False, False]
     assert visited(phases).tolist() == [True, True, False]
     assert nearness(arm | {"straight_unigram": np.full(3, 0.5)}).tolist() == [0.0, 0.0, 2.0]
+    assert lead(arm).tolist() == [1.0, 1.0, -1.0]
+    fourth = arm | {"last": np.array([[far, near - 1, far]] * 3), "step": np.array([1.0, np.e, np.e**3])}
+    phases = nearest(fourth, more=("last",))
+    assert phases.tolist() == [[0, 3, 2], [0, 3, 0], [0, 3, 2]]
+    assert time_in(fourth, phases, 3).tolist() == [1.0, 1.0, 1.0]
+    assert time_in(fourth, phases, 2).tolist() == pytest.approx([2.0, 0.0, 2.0])
 
 
 @given(scale=st.floats(0.01, 10), first=st.floats(1, 100), slow=st.floats(1, 5))
 @settings(max_examples=25, deadline=None)
-def test_slowness_is_that_of_the_curve(scale, first, slow):
-    """A loss that falls evenly per factor of steps is nowhere slow; slowed in the band it is as slow as planted."""
+def test_dwelling_is_that_of_the_curve(scale, first, slow):
+    """A loss that falls evenly per factor of steps dwells nowhere; slowed in a band it dwells there as planted, and one
+    that only grows slower on its way down has no plateau."""
     share = np.linspace(0, 1, 4001)
-    times = np.cumsum([0, 0.4, 0.2 * slow, 0.4])
-    fall = scale * np.interp(share * times[-1], times, [1, 0.6, 0.4, 0])
+    times = np.cumsum([0, 0.45, 0.1 * slow, 0.45])
+    fall = scale * np.interp(share * times[-1], times, [1, 0.55, 0.45, 0])
     arm = {"step": first * np.exp(share * times[-1]), "excess": fall[None], "level_uniform": np.array([scale])}
-    expected = slow / ((0.6 + 0.2 * slow) / 0.8)
-    assert slowness(arm, np.array([0.5 * scale]), 0.1) == pytest.approx([expected], rel=0.01)
-    assert slowness(arm, np.array([0.2 * scale]), 0.1) == pytest.approx([expected / slow], rel=0.01)
-    flat = arm | {"excess": np.full((1, 4001), scale)}
-    assert np.isnan(slowness(flat, np.array([0.5 * scale]), 0.1)).all()
+
+    def at(level: float, path: np.ndarray = fall) -> list[float]:
+        return dwelling(arm | {"excess": path[None]}, np.array([level * scale]), 0.05)[0].tolist()
+
+    assert at(0.5) == pytest.approx([np.log(slow)] * 2, abs=0.02)
+    assert at(0.2) == pytest.approx([0, 0], abs=0.02)
+    above, below = at(0.5, scale * np.exp(-3 * share))
+    assert above > 0 > below
+    assert np.isnan(at(0.1)).all()
+    assert np.isnan(at(0.5, np.full(4001, scale))).all()
 
 
 def test_shading_is_by_count_and_not_by_the_middle():

@@ -69,9 +69,11 @@ class Bounds(Config):
     beyond: float = Field(0.05, gt=0, lt=1, description="gain in R^2 that counts")
     layers: float = Field(0.1, gt=0, lt=1, description="gain of all layers together over the last one that counts")
     ratio: float = Field(0.5, gt=0, lt=1, description="share of what logits leave unexplained that a stream may leave")
-    excess: float = Field(0.01, gt=0, lt=10, description="nats above the Bayes loss at any position: on the curve")
-    joint: float = Field(0.5, gt=0, lt=1, description="R^2 of the interaction of two beliefs: nearer to joint geometry")
-    gate: float = Field(0.1, gt=0, lt=1, description="learnt: last excess below this share of h_0 - h_T")
+    excess: float = Field(
+        0.01, gt=0, lt=10, description="nats above the Bayes loss at any position that count as on its curve"
+    )
+    joint: float = Field(0.5, gt=0, lt=1, description="share of an exact joint belief's gain at higher ranks")
+    gate: float = Field(0.1, gt=0, lt=1, description="learnt: mean excess below this share of mean h_0 - h_t")
 
 
 class Probe(Config):

@@ -44,9 +44,9 @@ class Data:
         """(n, 3) of values (R, n)."""
         return np.array([self.interval(column) for column in values.T])
 
-    def last(self, arm: str) -> Floats:
-        """(R,) R^2 from the stream that the last block leaves."""
-        return self.arms[arm]["streams"][:, -2]
+    def last(self, arm: str, suffix: str = "") -> Floats:
+        """(R,) R^2 from the stream that the last block leaves; with "_untrained", before training."""
+        return self.arms[arm]["streams" + suffix][:, -2]
 
     def together(self, arm: str, suffix: str = "") -> Floats:
         """(R,) R^2 from all streams together."""

@@ -56,10 +56,13 @@ def factored_rank(study: "BeliefGeometry") -> int:
     return int(first.n_states + second.n_states - 2)
 
 
-def joint_share(study: "BeliefGeometry", data: Data) -> Floats:
-    """(R,) what ranks above that of a factored geometry add to R^2 of the joint belief, over the same of the exact."""
+def joint_share(study: "BeliefGeometry", data: Data, suffix: str = "") -> Floats:
+    """(R,) what ranks above that of a factored geometry add to R^2 of the joint belief, over the same of the exact;
+
+    of the last stream, or with the suffix "_untrained" of the one before training.
+    """
     arrays, rank = data.arms[study.factored], factored_rank(study)
-    gained, exact = (arrays[name][:, -1] - arrays[name][:, rank - 1] for name in ("rank", "rank_joint"))
+    gained, exact = (arrays[name][:, -1] - arrays[name][:, rank - 1] for name in ("rank" + suffix, "rank_joint"))
     return np.asarray(gained / exact)
 
 

@@ -75,11 +75,21 @@ def notes(study: "BeliefGeometry", data: Data, lost: list[str]) -> tuple[str, ..
     ]
     chosen = ", ".join(f"{name} {rate:g}" for name, rate in data.rates.items())
     hidden = ", ".join(data.hidden(study)) or "none"
+    spread = study.spread
+    bare = data.together(spread, "_untrained") - data.last(spread, "_untrained")
+    later = [one.id.partition(".")[2] for one in claims(study) if one.decided_at != study.decided_at]
     return (
         *said,
         f"Sources, other than the product, whose belief no function of the next token's law gives: {hidden}.",
+        f"{spread}: all layers together give {(data.together(spread) - data.last(spread)).mean():.3f} more R² than the"
+        f" last one, which they hold; before training {bare.mean():.3f} more.",
         f"{study.factored}: ranks above {factored_rank(study)} add {joint_share(study, data).mean():.0%} of what they"
-        " add to an exact joint belief.",
+        f" add to an exact joint belief; before training {joint_share(study, data, '_untrained').mean():.0%}.",
         f"Learning rates: {chosen}; at an edge of the grid: {', '.join(edge) if edge else 'none'}.",
         f"Too little learnt for a verdict: {', '.join(lost) if lost else 'no arm'}.",
+        *(
+            [f"Decided at a larger scale, verdicts here being on networks short of Bayes: {', '.join(later)}."]
+            if later
+            else []
+        ),
     )

@@ -35,8 +35,9 @@ def simplex_figure(study: "BeliefGeometry", data: Data) -> StudyFigure:
         plane, centre = plane_of(exact)
         colours, groups = colours_of(exact), exact.argmax(axis=1)
         shown = [(pictures[key] - centre) @ plane for key, _ in PANELS]
-        low, high = np.min(shown[0], axis=0), np.max(shown[0], axis=0)
-        margin = 0.25 * (high - low)
+        everything = np.concatenate([*shown, TRIANGLE] if exact.shape[1] == 3 else shown)
+        low, high = everything.min(axis=0), everything.max(axis=0)
+        margin = 0.05 * (high - low)
         for axis, (_, label), place in zip(line, PANELS, shown, strict=True):
             for group in np.unique(groups):
                 mine = groups == group

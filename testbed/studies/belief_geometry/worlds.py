@@ -61,7 +61,7 @@ def planted(study: "BeliefGeometry", held: bool, rng: np.random.Generator, n_rep
             "logits": near(0.9 if held else 0.6)[:, 0],
             "bound": np.ones(n_replicates) if shown else near(0.45)[:, 0],
             "window": near(0.3)[:, 0],
-            "excess": np.abs(0.3 * near(*[0.0 if held else 0.2] * 3)),
+            "excess": np.abs(30 * study.bounds.excess * near(*[0.0 if held else 0.2] * 3)),
         }
         if arm.is_product:
             rank = factored_rank(study)

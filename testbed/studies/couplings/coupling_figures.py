@@ -115,5 +115,5 @@ def maps_figure(study: "Couplings", data: Data) -> StudyFigure:
             f" {LEVEL:.0%} intervals, each alone. Right: information told at each rate, exact for maps T = g(X) and a"
             " lower bound by search for random ones, so that points have no interval."
         ),
-        claims=tuple(f"{STUDY}.{name}" for name in ("merging_guarantee", "rarest_guarantee", "close", "maps_suffice")),
+        claims=tuple(f"{STUDY}.{name}" for name in ("merging_guarantee", "rarest_guarantee", "close", "random_maps")),
     )

@@ -68,7 +68,7 @@ def _of_maps(study: "Couplings", data: Data) -> dict[str, Evidence]:
         "merging_guarantee": share(shortfall(data, "commonest") > 1.0 + ROUNDING, "law"),
         "rarest_guarantee": share(shortfall(data, "rarest") > 1.0 + ROUNDING, "law"),
         "close": Bounded(mean(short), 0.0, 1.0),
-        "maps_suffice": share(random["random"] - random["deterministic"] > study.bounds.gain, "law"),
+        "random_maps": share(random["random"] - random["deterministic"] > study.bounds.gain, "law"),
     }
 
 

@@ -84,7 +84,7 @@ def estimates_figure(study: "Couplings", data: Data) -> StudyFigure:
             rows += [{"direction": words, **row} for row in drawn]
         apart = driven["transfer"][:, place, way] - driven[("forward", "backward")[way]][:, place]
         low, high = mean(apart).interval((1 - LEVEL) / 2)
-        axis.axhspan(low, high, color="0.75", label="order 1 less the rate, exact")
+        axis.axhspan(low, high, color="0.75", label="order 1 less directed information, exact")
         rows.append(
             {
                 "direction": words,
@@ -107,9 +107,10 @@ def estimates_figure(study: "Couplings", data: Data) -> StudyFigure:
         caption=(
             f"Estimated transfer entropy of order 1 of driven pairs at coupling {study.streams.judged_coupling:g}, less"
             f" the exact one: {study.streams.n} pairs of streams, {study.streams.n_texts} texts of each, every text by"
-            " itself. Band: by how much the exact transfer entropy of order 1 exceeds the rate of directed information,"
-            " which no text length mends (from follower to driver it is a line at zero). Bars and band:"
-            f" {LEVEL:.0%} intervals of the mean over pairs of streams, bootstrap, each number alone."
+            " itself. Band: by how much the exact transfer entropy of order 1 exceeds what step"
+            f" {study.streams.steps} of a block adds to directed information, which no text length mends (from follower"
+            f" to driver it is a line at zero). Bars and band: {LEVEL:.0%} intervals of the mean over pairs of streams,"
+            " bootstrap, each number alone."
         ),
         claims=tuple(f"{STUDY}.{name}" for name in ("transfer_is_rate", "plug_in", "plug_in_short", "corrected_short")),
     )
