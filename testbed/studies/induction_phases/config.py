@@ -86,7 +86,7 @@ class Rates(Tuning):
 
     learning_rates: tuple[float, ...] = Field((3e-4, 1e-3, 3e-3, 1e-2), min_length=1, max_length=16)
     n_seeds: int = Field(3, ge=1, le=1000, description="replicates of each rate")
-    tie: float = Field(5e-3, ge=0, le=10, description="nats within which rates are alike")
+    tie: float = Field(5e-4, ge=0, le=10, description="nats within which rates are alike")
 
 
 class Bounds(Config):
@@ -94,8 +94,8 @@ class Bounds(Config):
 
     most: float = Field(0.5, gt=0, lt=1, description="share of runs: most of them")
     near: float = Field(0.75, gt=0, lt=1, description="of the distance at which the straight way passes by: near")
-    band: float = Field(0.1, gt=0, lt=0.5, description="half width of the band, share of the fall: at a level")
-    slower: float = Field(1.25, ge=1, le=100, description="how much slower than on average the loss falls on a plateau")
+    band: float = Field(0.05, gt=0, lt=0.25, description="half width of the band, share of the fall: at a level")
+    slower: float = Field(1.1, ge=1, le=100, description="how much slower than on either side: a plateau")
     nothing: float = Field(5e-3, gt=0, le=1, description="nats: counts of symbols tell nothing")
     level: float = Field(5e-3, gt=0, le=1, description="nats: at a level")
     gate: float = Field(0.5, gt=0, le=1, description="doubly stochastic: of the uniform excess, below which it learnt")

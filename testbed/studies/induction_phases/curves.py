@@ -1,5 +1,6 @@
 """What the study's figures share: a mean curve over replicates with its intervals, and its rows."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,3 +42,11 @@ def level_line(axis: "Axes", value: float, name: str, **more: Any) -> Row:
     look = {one: what for one, what in style(STYLES[name]).items() if one != "marker"}
     axis.axhline(value, linewidth=0.9, **look | more)
     return {"step": None, "what": f"level of {LABELS[name]}", "mean": value, "lower": value, "upper": value}
+
+
+def room_for(axis: "Axes", levels: Iterable[float]) -> None:
+    """Widen the axis so that no level lies on its edge."""
+    low, high = axis.get_ylim()
+    found = list(levels)
+    room = 0.04 * (high - low)
+    axis.set_ylim(min(low, min(found) - room), max(high, max(found) + room))

@@ -141,9 +141,19 @@ def level_of(record: Record, later: bool) -> Level:
 
 
 # ------------------------------------------------------------------------------------------------ readings
-def nearest(arm: dict[str, Floats], unigram: str = "unigram") -> Ints:
-    """(R, n): which of uniform (0), unigram (1), bigram (2) is nearest to the model."""
-    return np.asarray(np.stack([arm["uniform"], arm[unigram], arm["bigram"]]).argmin(axis=0))
+def nearest(arm: dict[str, Floats], unigram: str = "unigram", more: tuple[str, ...] = ()) -> Ints:
+    """(R, n): which of uniform (0), unigram (1), bigram (2), and of `more` (3 ..), is nearest to the model."""
+    return np.asarray(np.stack([arm[name] for name in ("uniform", unigram, "bigram", *more)]).argmin(axis=0))
+
+
+def time_in(arm: dict[str, Floats], phases: Ints, which: int) -> Floats:
+    """(R,): for how long a predictor is nearest, in units of log step."""
+    return np.asarray((phases[:, 1:] == which) @ np.diff(np.log(arm["step"])))
+
+
+def lead(arm: dict[str, Floats], unigram: str = "unigram") -> Floats:
+    """(R,): by how much unigrams are nearer than uniform and bigram where they are so the most, nats; else below 0."""
+    return np.asarray((np.minimum(arm["uniform"], arm["bigram"]) - arm[unigram]).max(axis=1))
 
 
 def in_order(phases: Ints) -> NDArray[np.bool_]:
@@ -162,23 +172,19 @@ def nearness(arm: dict[str, Floats], unigram: str = "unigram") -> Floats:
     return np.asarray(arm[unigram].min(axis=1) / arm[f"straight_{unigram}"])
 
 
-def slowness(arm: dict[str, Floats], level: Floats, half: float) -> Floats:
-    """(R,): how much slower than on average the excess falls, per unit of log step, where it lies within `half` of the
-    whole fall of a level (R,). On average: from 90 % of uniform's excess to 10 %, or as far as it gets."""
+def dwelling(arm: dict[str, Floats], level: Floats, half: float) -> Floats:
+    """(R, 2): log of how many times as long the excess stays, in log steps, in the band of `half` of the whole fall
+    around a level (R,) as in the bands of the same width right above and right below it. A plateau is slower than both;
+    nan where the path does not come through all three."""
     logs = np.log(arm["step"])
-    found = []
-    for path, at, whole in zip(arm["excess"], level, arm["level_uniform"], strict=True):
+    found = np.full((len(level), 2), np.nan)
+    for row, (path, at, whole) in enumerate(zip(arm["excess"], level, arm["level_uniform"], strict=True)):
         lowest = np.minimum.accumulate(path)
-        top, bottom = min(0.9 * whole, lowest[0]), max(0.1 * whole, lowest[-1])
-        high, low = min(at + half * whole, top), max(at - half * whole, bottom)
-        if not top > bottom or not high > low:
-            found.append(np.nan)
-            continue
-        times = {one: crossing(logs, lowest, one) for one in (top, high, low, bottom)}
-        average = (top - bottom) / max(times[bottom] - times[top], 1e-12)
-        inside = (high - low) / max(times[low] - times[high], 1e-12)
-        found.append(average / inside)
-    return np.array(found)
+        edges = at + half * whole * np.array([3, 1, -1, -3])
+        if edges[0] <= lowest[0] and edges[-1] >= lowest[-1]:
+            above, here, below = np.maximum(np.diff([crossing(logs, lowest, one) for one in edges]), 1e-12)
+            found[row] = np.log(here / above), np.log(here / below)
+    return found
 
 
 def crossing(logs: Floats, falling: Floats, level: float) -> float:

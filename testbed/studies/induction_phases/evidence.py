@@ -7,8 +7,18 @@ from numpy.typing import NDArray
 
 from testbed.studies.gate import learnt, usable
 from testbed.studies.induction_phases.claims import STUDY
-from testbed.studies.induction_phases.data import Data, Floats, Level, in_order, nearest, nearness, slowness, visited
-from testbed.studies.judge import Evidence, Max, Min, Student
+from testbed.studies.induction_phases.data import (
+    Data,
+    Floats,
+    Level,
+    dwelling,
+    in_order,
+    lead,
+    nearest,
+    nearness,
+    time_in,
+)
+from testbed.studies.judge import Evidence, Max, Mean, Min, Replicates, Student
 from testbed.studies.judge.proportion import Proportion
 
 if TYPE_CHECKING:
@@ -18,7 +28,8 @@ if TYPE_CHECKING:
 def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
     """Every claim's number, by the claim's id."""
     a, band = data.arms, study.bounds.band
-    two, one, doubly, gate = a["two"], a["one_two"], a["doubly"], study.bounds.gate
+    two, three, eight, doubly, one = a["two"], a["three"], a["eight"], a["doubly"], a["one_two"]
+    four = nearest(two, more=("counts_last",))
     level = data.levels["two"]
 
     def above(name: str) -> Floats:
@@ -28,29 +39,44 @@ def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
     unigram = float(level.unigram[0]) - level.bayes
     found: dict[str, Evidence] = {
         "order_two": share(in_order(nearest(two))),
-        "order_three": share(in_order(nearest(a["three"]))),
+        "order_three": share(in_order(nearest(three))),
+        "last_longer": data.mean(time_in(two, four, 3) - time_in(two, four, 1)),
         "near": Max([data.mean(nearness(a[name])) for name in ("two", "three")]),
         "doubly_gain": best_gain(data.paper["doubly"]),
-        "doubly_never": share(visited(nearest(a["doubly"])), learnt(doubly["final"], doubly["level_uniform"], gate)),
+        "doubly_far": of_learnt(
+            data, nearness(doubly), learnt(doubly["final"], doubly["level_uniform"], study.bounds.gate)
+        ),
         "learnt": Max([data.mean(a[name]["final"]) for name in ("two", "three", "eight")]),
-        "dwells_unigram": Min([data.mean(slowness(a[n], a[n]["level_unigram"], band)) for n in ("two", "three")]),
-        "dwells_last": data.mean(slowness(two, above("counts_last"), band)),
+        "plateau_two": plateau(data, two, two["level_unigram"], band),
+        "plateau_three": plateau(data, three, three["level_unigram"], band),
+        "plateau_last": plateau(data, two, above("counts_last"), band),
         "one_stays": Min([data.mean(a[n]["final"] / a[n]["level_unigram"]) for n in ("one_two", "one_three")]),
         "one_unigram": data.mean(one["final"] - unigram),
         "one_last": data.mean(one["final"] - above("counts_last")),
         "eight_worse": -gain(data.paper["eight"], 0),
-        "eight_order": share(in_order(nearest(a["eight"]))),
-        "eight_smoothed": share(in_order(nearest(a["eight"], "smoothed"))),
+        "eight_order": share(in_order(nearest(eight))),
+        "eight_smoothed": share(in_order(nearest(eight, "smoothed"))),
+        "eight_lead": data.mean(lead(eight, "smoothed") - lead(doubly, "smoothed")),
     }
     return {f"{STUDY}.{name}": number for name, number in found.items()}
 
 
-def share(flags: NDArray[np.bool_], kept: NDArray[np.bool_] | None = None) -> Evidence:
-    """Of runs, which are independent; of those that are kept, and nothing is decided where they are too few."""
-    held = flags if kept is None else flags[kept]
-    if kept is not None and not usable(kept):
+def share(flags: NDArray[np.bool_]) -> Evidence:
+    """Of runs, which are independent."""
+    return Proportion(int(flags.sum()), len(flags), "run")
+
+
+def of_learnt(data: Data, values: Floats, kept: NDArray[np.bool_]) -> Evidence:
+    """The mean over runs that learnt; nothing is decided where they are too few."""
+    if not usable(kept):
         return Student(0.0, np.inf, 1)
-    return Proportion(int(held.sum()), len(held), "run")
+    numbers = tuple(int(one) for one in np.array(data.numbers)[kept])
+    return Mean(values[kept], Replicates({"seed": numbers}, seed=0))
+
+
+def plateau(data: Data, arm: dict[str, Floats], level: Floats, half: float) -> Evidence:
+    """Slower than above and slower than below: the lesser of the two logs."""
+    return Min([data.mean(side) for side in dwelling(arm, level, half).T])
 
 
 def gain(level: Level, which: int) -> Evidence:

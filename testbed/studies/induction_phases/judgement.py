@@ -9,8 +9,20 @@ from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
 from testbed.studies.induction_phases.claims import claims
 from testbed.studies.induction_phases.config import ARMS, LAWS, Name
-from testbed.studies.induction_phases.data import Data, Floats, Level, gather, nearest, nearness, slowness
+from testbed.studies.induction_phases.data import (
+    Data,
+    Floats,
+    Level,
+    dwelling,
+    gather,
+    lead,
+    nearest,
+    nearness,
+    time_in,
+    visited,
+)
 from testbed.studies.induction_phases.evidence import evidence
+from testbed.studies.induction_phases.stationary import unigram_by_quadrature
 from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
@@ -19,6 +31,12 @@ if TYPE_CHECKING:
 
 FALSE_ALARM = 1e-6
 """Probability that a sound study fails its statistical check."""
+READ: tuple[tuple[Name, str], ...] = (
+    *((name, "unigram") for name in LAWS), ("three", "smoothed"), ("eight", "smoothed"), ("doubly", "smoothed")
+)  # fmt: skip
+"""Arms, and the unigrams (plus one, or with the smoothing that suits them best) by which a phase is looked for."""
+ORDERED: tuple[tuple[Name, str], ...] = (("two", "unigram"), ("three", "unigram"), ("eight", "smoothed"))
+"""Those whose order of phases is judged."""
 
 
 def judgement(study: "InductionPhases", records: Sequence[Record]) -> Judgement:
@@ -66,37 +84,60 @@ def notes(study: "InductionPhases", data: Data) -> tuple[str, ...]:
         low, high = data.mean(values).interval((1 - LEVEL) / 2)
         return f"{values.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
-    rates = ", ".join(f"{name} {float(a[name]['rate']):g}" for name in ARMS)
     final = "; ".join(f"{name} {shown(a[name]['final'])}" for name in ARMS)
     own = "; ".join(f"{name} {said(data.levels[name], study, name)}" for name in LAWS)
     paper = "; ".join(f"{name} {said(data.paper[name], study, name)}" for name in LAWS)
-    factors = []
-    for name in LAWS[:3]:
-        law = "smoothed" if name == "eight" else "unigram"
-        here = nearest(a[name], law) == 1
-        logs = np.log(a[name]["step"])
-        factors.append(f"{name} {np.exp(here[:, 1:] @ np.diff(logs)).mean():.1f}")
-    places: tuple[tuple[Name, str], ...] = (
-        ("two", "unigram"), ("three", "unigram"), ("three", "smoothed"), ("eight", "smoothed")
-    )  # fmt: skip
-    slow = "; ".join(
-        f"{name} at {law} {shown(slowness(a[name], a[name][f'level_{law}'], bounds.band), 2)}" for name, law in places
+    near = "; ".join(f"{name} by {law} {shown(nearness(a[name], law), 2)}" for name, law in READ)
+    ahead = "; ".join(f"{name} by {law} {shown(lead(a[name], law))}" for name, law in READ)
+    ever = "; ".join(f"{name} by {law} {int(visited(nearest(a[name], law)).sum())}" for name, law in READ)
+    factors = "; ".join(
+        f"{name} by {law} {np.exp(time_in(a[name], nearest(a[name], law), 1).mean()):.1f}" for name, law in READ
     )
-    laws: tuple[tuple[Name, str], ...] = (
-        ("two", "unigram"), ("three", "unigram"), ("eight", "smoothed"), ("doubly", "unigram")
-    )  # fmt: skip
-    near = "; ".join(f"{name} {shown(nearness(a[name], law), 2)}" for name, law in laws)
+    whole = "; ".join(
+        f"{name} by {law} {int((visited(p) & (p[:, 0] == 0) & (p[:, -1] == 2)).sum())}"
+        for name, law, p in ((name, law, nearest(a[name], law)) for name, law in ORDERED)
+    )
+    four = nearest(a["two"], more=("counts_last",))
+    beside = ", ".join(
+        f"{label} {np.exp(time_in(a['two'], four, place).mean()):.1f}"
+        for place, label in ((1, "unigram"), (3, "counts and last symbol"))
+    )
+    places: list[tuple[Name, str, Floats]] = []
+    for name in ("two", "three"):
+        places.append((name, "unigram", a[name]["level_unigram"]))
+        level = data.levels[name]
+        places.append((name, "counts and last symbol", np.full(study.n_seeds, level.counts_last - level.bayes)))
+    slow = []
+    for name, law, at in places:
+        above, below = (shown(side, 2) for side in dwelling(a[name], at, bounds.band).T)
+        share = float((at / a[name]["level_uniform"]).mean())
+        slow.append(f"{name} at {law} ({share:.2f} of the fall) {above} and {below}")
     return (
         f"Levels at positions 1 .. 100, nats: {paper}. Sequences start from a uniform token; from the chain's own"
-        " stationary law, as in the paper, the unigram level for K = 2 is .5772.",
+        f" stationary law, as in the paper, the unigram level for K = 2 is {unigram_by_quadrature(100, True):.4f}.",
         f"Levels at all positions of the sequences trained on: {own}.",
         f"Excess over Bayes at the end, nats, {LEVEL:.0%} intervals over {study.n_seeds} runs: {final}.",
         f"Least divergence of the unigram law, as a share of the straight way's: {near}.",
-        f"How much slower than on average the loss falls, per factor of steps: {slow}.",
-        "Unigrams (K = 8: with their best smoothing) are nearest while steps grow by a factor of:"
-        f" {'; '.join(factors)}.",
-        f"Learning rates: {rates}; of {', '.join(f'{one:g}' for one in study.rates.learning_rates)}, the smallest whose"
-        f" excess at the end is within {study.rates.tie:g} nats of the least, mean of {study.rates.n_seeds} runs.",
+        f"By how much unigrams are nearer than uniform and bigram where they are so the most, nats: {ahead}.",
+        f"Of {study.n_seeds} runs, those in which unigrams are the nearest of the three at some point: {ever}. Those"
+        f" that begin at uniform, come by unigrams and end at bigrams, if not without return: {whole}.",
+        f"Unigrams are the nearest of the three while steps grow by a factor of: {factors}. For K = 2, with the law of"
+        f" the counts and the last symbol as a fourth: {beside}.",
+        "Log of how many times as slowly the loss falls at a level as right above it, and as right below:"
+        f" {'; '.join(slow)}.",
+        rates_said(study, data),
+    )
+
+
+def rates_said(study: "InductionPhases", data: Data) -> str:
+    """The learning rates, by what rule, and which of them lie at the grid's edge."""
+    grid = study.rates.learning_rates
+    rates = {name: float(data.arms[name]["rate"]) for name in ARMS}
+    edge = ", ".join(name for name, rate in rates.items() if rate in (grid[0], grid[-1])) or "none"
+    return (
+        f"Learning rates: {', '.join(f'{name} {rate:g}' for name, rate in rates.items())}; of"
+        f" {', '.join(f'{one:g}' for one in grid)}, the smallest whose excess at the end is within {study.rates.tie:g}"
+        f" nats of the least, mean of {study.rates.n_seeds} runs. At an edge of the grid: {edge}."
     )
 
 

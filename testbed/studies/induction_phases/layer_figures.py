@@ -7,7 +7,7 @@ import numpy as np
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.induction_phases.claims import STUDY
 from testbed.studies.induction_phases.config import Name
-from testbed.studies.induction_phases.curves import Row, curve, level_line
+from testbed.studies.induction_phases.curves import Row, curve, level_line, room_for
 from testbed.studies.induction_phases.data import Data
 from testbed.studies.study import StudyFigure
 
@@ -35,6 +35,7 @@ def layers_figure(study: "InductionPhases", data: Data) -> StudyFigure:
         for law, value in values.items():
             label = {"counts_last": "counts and last symbol"}.get(law, law)
             rows.append({"symbols": k} | level_line(axis, value, law, label=f"level: {label}"))
+        room_for(axis, values.values())
         axis.set_xscale("log")
         axis.set_title(f"K = {k}")
         axis.set_xlabel("optimiser steps")
@@ -49,7 +50,7 @@ def layers_figure(study: "InductionPhases", data: Data) -> StudyFigure:
             " the least loss of any law of how often each symbol stood and which one stands last (exact for K = 2,"
             f" sampled for K = 3). Mean over {study.n_seeds} runs, bands {LEVEL:.0%} intervals."
         ),
-        claims=tuple(f"{STUDY}.{name}" for name in ("one_stays", "one_unigram", "one_last", "dwells_last", "learnt")),
+        claims=tuple(f"{STUDY}.{name}" for name in ("one_stays", "one_unigram", "one_last", "plateau_last", "learnt")),
     )
 
 

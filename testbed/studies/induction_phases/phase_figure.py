@@ -7,7 +7,7 @@ import numpy as np
 from testbed.studies.drawing import LEVEL
 from testbed.studies.induction_phases.claims import STUDY
 from testbed.studies.induction_phases.config import Name
-from testbed.studies.induction_phases.curves import STYLES, Row, curve, level_line
+from testbed.studies.induction_phases.curves import STYLES, Row, curve, level_line, room_for
 from testbed.studies.induction_phases.data import Data, Floats, Ints, nearest
 from testbed.studies.study import StudyFigure
 
@@ -46,6 +46,7 @@ def phases_figure(study: "InductionPhases", data: Data) -> StudyFigure:
             upper.axhline(level.bayes, color="0.5", linewidth=0.9)
         for one in (*laws, *(("counts_last",) if "counts_last" in arm else ())):
             found += [{"part": "divergence"} | row for row in curve(lower, data, arm["step"], arm[one], one)]
+        room_for(upper, (level.bayes, *(values[one] for one in laws)))
         for axis in (upper, lower):
             _shade(axis, arm["step"], commonest(nearest(arm, law)))
         upper.set_xscale("log")
@@ -67,15 +68,16 @@ def phases_figure(study: "InductionPhases", data: Data) -> StudyFigure:
             "Two layers of attention on chains drawn for every sequence. Above: loss, and the levels of the closed-form"
             " predictors at the same positions (lines of the same colour and dash; grey: Bayes law, where it is not the"
             " bigram law). Below: divergence of each predictor from the model, mean over positions; that of the bigram"
-            " law is the excess over Bayes for Dirichlet rows. Shading: which predictor is nearest in the most runs"
-            " (K = 8: unigrams with their best smoothing). Curves: mean over"
+            " law is the excess over Bayes for Dirichlet rows. Shading: which of uniform, unigram and bigram is"
+            " nearest in the most runs (K = 8: unigrams with their best smoothing; K = 2: the law of the counts and the"
+            " last symbol, drawn below, is left out of the shading). Curves: mean over"
             f" {study.n_seeds} runs, bands {LEVEL:.0%} intervals."
         ),
         claims=tuple(
             f"{STUDY}.{name}"
             for name in (
-                *("order_two", "order_three", "near", "doubly_never", "learnt", "dwells_unigram", "dwells_last"),
-                *("eight_order", "eight_smoothed"),
+                *("order_two", "order_three", "last_longer", "near", "doubly_far", "learnt"),
+                *("plateau_two", "plateau_three", "plateau_last", "eight_order", "eight_smoothed", "eight_lead"),
             )
         ),
         shows=("2402.11004 F1",),
