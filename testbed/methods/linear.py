@@ -8,6 +8,7 @@ A row whose every phi(q) . phi(k) is zero averages over the keys that it sees (c
 number instead, and returns zero). So rows are always laws.
 """
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -30,9 +31,9 @@ class LinearAttention(Method):
 
     excludes: ClassVar[frozenset[str]] = frozenset({"scores"})
 
+    @abstractmethod
     def kernel(self, q_EBHTK: "Tensor", k_EBHTK: "Tensor") -> "Tensor":
         """(E, B, H, T, T): s(q_i, k_j) >= 0."""
-        raise NotImplementedError
 
     def scores(self, context: AttentionContext, parameters: Parameters) -> "Tensor":
         return _log(self.kernel(_wide(context.q_EBHTK), _wide(context.k_EBHTK)))

@@ -64,9 +64,9 @@ class MeasuredBudget(Config):
 class Study(Tagged):
     """One paper's claims held against a truth that is known. Its fields are the keys of its config.
 
-    A study is one file that defines everything below, or a package: there `judge`, `figures` and `worlds` are the
-    functions of the modules `judgement`, `figures` and `worlds` beside the study's own, imported when they are needed,
-    so that neither torch nor a plotting library is loaded to read a config.
+    A study is one file that defines everything below, or a package: there `claims`, `judge`, `figures` and `worlds` are
+    the functions of the modules `claims`, `judgement`, `figures` and `worlds` beside the study's own, imported when
+    they are needed, so that neither torch nor a plotting library is loaded to read a config.
     """
 
     version: ClassVar[int] = 1
@@ -88,9 +88,10 @@ class Study(Tagged):
     def prepare(self) -> None:
         """Raise ConfigError for what is wrong but shows only when it is computed; called before anything is run."""
 
-    @abstractmethod
     def claims(self) -> tuple[Claim, ...]:
-        """What is claimed, with regions and margins, fixed by the config."""
+        """What is claimed, with regions and margins, fixed by the config: `claims(study)`."""
+        claimed: tuple[Claim, ...] = self._beside("claims")(self)
+        return claimed
 
     @abstractmethod
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
@@ -129,6 +130,22 @@ class Study(Tagged):
         package = type(self).__module__.rpartition(".")[0]
         found: Callable[..., Any] = getattr(importlib.import_module(f"{package}.{name}"), name)
         return found
+
+
+class SeededStudy(Study):
+    """A study whose replicates are numbered: each has weights and tokens of its own number."""
+
+    n_seeds: int = Field(8, ge=2, le=10_000, description="replicates: weights and tokens of their own")
+    first_seed: int = Field(0, ge=0, le=500_000, description="number of the first replicate")
+
+    @property
+    def n_replicates(self) -> int:
+        return self.n_seeds
+
+    @property
+    def seeds(self) -> range:
+        """Numbers of the replicates."""
+        return range(self.first_seed, self.first_seed + self.n_seeds)
 
 
 studies: Registry[Study] = Registry("studies", "study")

@@ -3,6 +3,7 @@
 E M D name the axes member, places of all windows, hidden units.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -27,9 +28,9 @@ class Activation(Tagged):
         """Learned parameters by name, one copy a block; `hidden` units stand before and after it."""
         return {}
 
+    @abstractmethod
     def apply(self, x_EMD: "Tensor", parameters: Parameters) -> "Tensor":
         """(E, M, D): the activations of (E, M, D)."""
-        raise NotImplementedError
 
 
 activations: Registry[Activation] = Registry("models.activations", "activation")

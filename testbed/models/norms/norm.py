@@ -3,6 +3,7 @@
 E M D name the axes member, places of all windows, model dimension.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -38,10 +39,10 @@ class Norm(Tagged):
         keeps of past steps."""
         return {}
 
+    @abstractmethod
     def apply(self, x_EMD: "Tensor", parameters: Parameters, training: bool) -> "Tensor":
         """(E, M, D); in training what is not learned among the parameters may be changed in place, by operations alone
         that a recorded graph can hold."""
-        raise NotImplementedError
 
 
 norms: Registry[Norm] = Registry("models.norms", "norm")

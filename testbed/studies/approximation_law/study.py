@@ -25,7 +25,6 @@ from pydantic import Field
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.approximation_law.config import Bounds, Irrelevant, Manifolds, NetworkConfig, Probe, Tuning
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
@@ -60,11 +59,6 @@ class ApproximationLaw(Study):
     def numbers(self) -> range:
         """The numbers of the replicates."""
         return range(self.first_replicate, self.first_replicate + self.replicates)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.approximation_law.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Learners without a rate and the tuning first; networks once their rate is tuned."""

@@ -40,14 +40,13 @@ from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.attention_sharpness.config import Bounds, Copies, Probe, Sweep
 from testbed.studies.attention_sharpness.grid import all_cells
-from testbed.studies.judge import Claim
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training import EvaluationConfig
 from testbed.training.member import TrainedMember
 
 
 @study("attention_sharpness")
-class AttentionSharpness(Study):
+class AttentionSharpness(SeededStudy):
     """How sharp must attention be, how sharp may it be, and does its collapse come before the loss?"""
 
     version: ClassVar[int] = 1
@@ -65,20 +64,6 @@ class AttentionSharpness(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     n_seeds: int = Field(8, ge=2, le=10_000, description="replicates: weights and tokens of their own")
     first_seed: int = Field(0, ge=0, le=500_000, description="number of the first replicate")
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.attention_sharpness.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         return all_cells(self, finished)

@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.bayes_risk_law.classes import KINDS
 from testbed.studies.bayes_risk_law.config import Bounds, Probe, Reading, Rule
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
@@ -50,11 +49,6 @@ class BayesRiskLaw(Study):
     @property
     def n_replicates(self) -> int:
         return self.replicates
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.bayes_risk_law.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each class."""

@@ -39,14 +39,13 @@ from pydantic import Field, model_validator
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.belief_geometry.config import Arm, Bounds, Reading
-from testbed.studies.judge import Claim
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
 
 @study("belief_geometry")
-class BeliefGeometry(Study):
+class BeliefGeometry(SeededStudy):
     """Do residual streams hold the belief over hidden states, beyond the next token's law, tokens and random features?
 
     Affine maps from every layer to exact beliefs, the loss at every position, and the geometry of a product's belief.
@@ -98,20 +97,6 @@ class BeliefGeometry(Study):
     def arm(self, name: str) -> Arm:
         """The arm of a name."""
         return next(one for one in self.arms if one.name == name)
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.belief_geometry.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """The tuning first; members once their arm's rate is chosen."""

@@ -46,15 +46,14 @@ from pydantic import Field, model_validator
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.competition_of_predictors.config import Bounds, Probe, Reading, Task
-from testbed.studies.judge import Claim
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.studies.tuning import Tuning
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
 
 @study("competition_of_predictors")
-class CompetitionOfPredictors(Study):
+class CompetitionOfPredictors(SeededStudy):
     """Which of four closed-form predictors is a transformer on N Markov chains, and when?
 
     Weights and exact divergences along training, the phase diagram over N and steps, and transience, with one chain and
@@ -90,20 +89,6 @@ class CompetitionOfPredictors(Study):
                 " point of the path would not be a training of that many steps"
             )
         return self
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.competition_of_predictors.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Bayes laws and the tuning first; members once their rate is chosen."""

@@ -43,7 +43,6 @@ from testbed.studies.couplings.config import (
     Settings,
     Streams,
 )
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
@@ -93,11 +92,6 @@ class Couplings(Study):
             for step in (PER_CELL[arm],)
             for done in range(0, n, step)
         ]
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.couplings.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Some replicates of an arm each."""

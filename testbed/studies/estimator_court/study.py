@@ -32,7 +32,6 @@ from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.estimator_court.config import Bounds, Correction, CourtSource, Extrapolated, Probe, Size, Streams
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
@@ -113,11 +112,6 @@ class EstimatorCourt(Study):
         rest = [Probe(arm=f"correction {one.label}", first=first, settings=one) for one in self.corrections]
         rest += [Probe(arm=f"extrapolated {one.label}", first=first, settings=one) for one in self.extrapolated]
         return streams + rest
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.estimator_court.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each source and size, and for each of the other arms."""

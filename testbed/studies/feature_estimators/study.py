@@ -22,7 +22,6 @@ from pydantic import Field
 
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.feature_estimators.config import Bounds, Clouds, Kernel, Probe, Sweep
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
 
@@ -53,11 +52,6 @@ class FeatureEstimators(Study):
     def numbers(self) -> range:
         """The numbers of the replicates."""
         return range(self.first_replicate, self.first_replicate + self.replicates)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.feature_estimators.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Three for each replicate: clouds, the kernel entropy alone, and the sweep."""

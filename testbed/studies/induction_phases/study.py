@@ -44,14 +44,13 @@ from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.induction_phases.config import Arms, Bounds, Probe, Rates, Reading
 from testbed.studies.induction_phases.grid import all_cells
-from testbed.studies.judge import Claim
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
 
 @study("induction_phases")
-class InductionPhases(Study):
+class InductionPhases(SeededStudy):
     """Does a transformer learn to read chains by way of counting symbols?
 
     Attention-only models on chains drawn for each sequence, with the divergence of every closed-form predictor from
@@ -78,20 +77,6 @@ class InductionPhases(Study):
     bounds: Bounds = Field(Bounds(), description="regions of the claims")
     n_seeds: int = Field(12, ge=2, le=10_000, description="replicates: each has its own sequences and first weights")
     first_seed: int = Field(0, ge=0, le=500_000, description="number of the first replicate")
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.induction_phases.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         return all_cells(self, finished)

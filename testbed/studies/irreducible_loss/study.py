@@ -28,7 +28,6 @@ from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.studies.irreducible_loss.config import Bounds, MemberProbe, Probe, Sweeps, Training
 from testbed.studies.irreducible_loss.grid import all_cells
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
@@ -68,11 +67,6 @@ class IrreducibleLoss(Study):
     def trained_draws(self) -> range:
         """Numbers of the sources on which transformers are trained."""
         return range(self.first_draw, self.first_draw + self.training.draws)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.irreducible_loss.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         return all_cells(self, finished)

@@ -20,15 +20,14 @@ from pydantic import Field, model_validator
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
 from testbed.runs.record import Metric
-from testbed.studies.judge import Claim
 from testbed.studies.linear_entropy.config import Arm, Bounds, Estimators, Exact, Probe, Tuning
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
 
 @study("linear_entropy")
-class LinearEntropy(Study):
+class LinearEntropy(SeededStudy):
     """Cross-entropy against the entropy of the state: exactly, and as estimated on the features of transformers.
 
     A correlation near 1 is held beside curvature and residuals, on sources where the linear law is true and false.
@@ -65,20 +64,6 @@ class LinearEntropy(Study):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: given {getattr(self, name)!r}; the arms are {', '.join(known)}")
         return self
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.linear_entropy.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Exact sources and the tuning first; members once their rate is tuned."""

@@ -28,7 +28,6 @@ from pydantic import Field, model_validator
 
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.loss_properness.config import Arm, Bounds, Design, Training, standard_arms
 from testbed.studies.study import Study, study
 from testbed.studies.tuning import TUNING_OFFSET, Tuning
@@ -75,11 +74,6 @@ class LossProperness(Study):
     def seeds(self) -> range:
         """Numbers of the replicates."""
         return range(self.first_seed, min(self.first_seed + self.n_seeds, TUNING_OFFSET))
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.loss_properness.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """The tuning first; members once their loss's rate is chosen."""

@@ -28,7 +28,6 @@ from pydantic import Field, model_validator
 
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.mep_cost.config import Bounds, Counts, Probe, Solving, Transformers, Vocabularies
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
@@ -83,11 +82,6 @@ class MepCost(Study):
     def numbers(self) -> range:
         """The numbers of the passes."""
         return range(self.first_replicate, self.first_replicate + self.replicates)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.mep_cost.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for what needs no clock, and two for each pass."""

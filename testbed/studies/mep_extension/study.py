@@ -20,7 +20,6 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.mep_extension.config import (
     Bounds,
     ClosedForms,
@@ -112,11 +111,6 @@ class MepExtension(Study):
             "counts_wide": self.counts_wide,
             "crossing": self.crossing,
         }
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.mep_extension.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for the closed forms, and one for each arm and replicate."""

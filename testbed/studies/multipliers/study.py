@@ -22,7 +22,6 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.multipliers.config import Bounds, Chain, Edge, Interior, Probe
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
@@ -73,11 +72,6 @@ class Multipliers(Study):
     def arms(self) -> dict[str, Interior | Edge | Chain]:
         """The settings of every arm by its name."""
         return {**{one.label: one for one in self.interior}, "edge": self.edge, "chain": self.chain}
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.multipliers.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each arm and replicate."""

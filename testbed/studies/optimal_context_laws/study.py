@@ -24,7 +24,6 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.optimal_context_laws.config import Bounds, Distance, Keys, Lags, Pairs, Probe, Sized, Table
 from testbed.studies.optimal_context_laws.statements import BLUNT, KEYS, PAIRS, SHARP, TABLE, lag_arm, short_arm
 from testbed.studies.study import Study, study
@@ -93,11 +92,6 @@ class OptimalContextLaws(Study):
             noise={BLUNT: self.distance.blunt, SHARP: self.distance.sharp}.get(arm),
             settings=settings,  # type: ignore[arg-type]
         )
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.optimal_context_laws.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each arm and replicate."""

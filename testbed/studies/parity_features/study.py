@@ -25,14 +25,13 @@ from pydantic import Field, model_validator
 
 from testbed.models.mlp_config import MLPConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.parity_features.config import Bounds, Reading, Role, Table, Training, Tuning, bi_mlp
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training.member import TrainedMember
 
 
 @study("parity_features")
-class ParityFeatures(Study):
+class ParityFeatures(SeededStudy):
     """Do features of a network that answers parities hold the Bayes state, and do the paper's estimates measure it?
 
     Spectra, counts of eigenvalues, kernel entropies and probes, against the exact number of answers that a context
@@ -65,23 +64,9 @@ class ParityFeatures(Study):
             raise ValueError("uneven: its h_0 - h_l is no more bent in S(l) than that of even")
         return self
 
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
     def table(self, role: Role) -> Table:
         """The table of a role."""
         return self.even if role == "true" else self.uneven
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.parity_features.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """The tuning first; members once their table's rate is chosen."""

@@ -43,12 +43,12 @@ from testbed.studies.parity_replication.claims import claims
 from testbed.studies.parity_replication.config import Protocol, ProtocolName, Role, TaskSet, Transformer
 from testbed.studies.parity_replication.grid import all_cells
 from testbed.studies.parity_replication.transformer_grid import ShownProbe, shown_cells
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training.member import TrainedMember
 
 
 @study("parity_replication")
-class ParityReplication(Study):
+class ParityReplication(SeededStudy):
     """Which context length is best on multitask sparse parity, and how much of the answer is the training protocol's?
 
     MLPs on tasks whose risks are exact, over context length and dataset size, by the public code's protocol and by a
@@ -93,15 +93,6 @@ class ParityReplication(Study):
             if least < 2:
                 raise ConfigError(f"{role}.sizes: given {least}, must be at least 2")
         return self
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
 
     @property
     def seeds_of_transformer(self) -> range:

@@ -35,15 +35,14 @@ from pydantic import Field, model_validator
 
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.predictive_surplus.config import DRAFTED, ROLES, Arm, Bounds, Reading, Role
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
 
 @study("predictive_surplus")
-class PredictiveSurplus(Study):
+class PredictiveSurplus(SeededStudy):
     """Does the last layer know of later tokens what the source says there is to know, and no more where there is none?
 
     Probed surplus against the exact one, and alignment with the eigenspaces of predictive similarity.
@@ -92,20 +91,6 @@ class PredictiveSurplus(Study):
         """The arm of a role."""
         found: Arm = getattr(self, role)
         return found
-
-    @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.predictive_surplus.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """The tuning first; members once their arm's rate is chosen."""

@@ -23,7 +23,6 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.probability_gap.config import Bounds, Chains, Probe, SampleKind, Samples, Search, Trained
 from testbed.studies.study import Study, study
 from testbed.training.member import TrainedMember
@@ -99,11 +98,6 @@ class ProbabilityGap(Study):
             "trained": (self.trained, None),
             **{f"samples_{kind}": (self.samples, kind) for kind in self.sample_kinds},
         }
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.probability_gap.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each arm and replicate, of the trained arm one for each transformer."""

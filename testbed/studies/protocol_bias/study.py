@@ -35,15 +35,14 @@ from pydantic import Field, model_validator
 from testbed.methods.learned import LearnedPositions
 from testbed.models import ModelConfig
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.protocol_bias.config import Bounds, Networks, Probe, Tables, Tuning, Visible
-from testbed.studies.study import Study, study
+from testbed.studies.study import SeededStudy, study
 from testbed.training import EvaluationConfig, OptimiserConfig
 from testbed.training.member import TrainedMember
 
 
 @study("protocol_bias")
-class ProtocolBias(Study):
+class ProtocolBias(SeededStudy):
     """Which context length is best, and how much of the answer is the protocol's?
 
     Whole batches, tied steps, block averages and early stopping, each alone, on sources whose risks are exact; fixed
@@ -76,15 +75,6 @@ class ProtocolBias(Study):
     )
 
     @property
-    def n_replicates(self) -> int:
-        return self.n_seeds
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the replicates."""
-        return range(self.first_seed, self.first_seed + self.n_seeds)
-
-    @property
     def seeds_of_visible(self) -> range:
         """Those of them whose models are shown other lengths."""
         return self.seeds[: self.visible_seeds]
@@ -94,11 +84,6 @@ class ProtocolBias(Study):
         if self.visible_seeds is not None and self.visible_seeds > self.n_seeds:
             raise ValueError(f"visible_seeds: given {self.visible_seeds}, must be at most n_seeds = {self.n_seeds}")
         return self
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.protocol_bias.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Tables and tuning first; members once their rate is tuned."""

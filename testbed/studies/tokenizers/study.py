@@ -31,7 +31,6 @@ from pydantic import Field, model_validator
 
 from testbed.core import ConfigError
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.studies.tokenizers.config import CODERS, Arm, Bounds, Learners, Role, Texts
 from testbed.studies.tokenizers.grid import TUNING_OFFSET, Probe, judged_cells, text_cells, tuned_rate
@@ -112,11 +111,6 @@ class Tokenizers(Study):
             if arm.name == name:
                 return arm
         raise ConfigError(f"arms: there is none called {name}")
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.tokenizers.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """Texts and tuning first; once a coder's learning rate is chosen, its members."""

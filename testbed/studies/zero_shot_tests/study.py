@@ -19,7 +19,6 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim
 from testbed.studies.study import Study, study
 from testbed.studies.zero_shot_tests.config import Bounds, Exact, Probe, Tails, Texts
 from testbed.training.member import TrainedMember
@@ -77,11 +76,6 @@ class ZeroShotTests(Study):
         for arm, settings in self.pairs.items():
             found += [Probe(arm=arm, number=first + i, settings=settings) for i in range(settings.n_pairs)]
         return found
-
-    def claims(self) -> tuple[Claim, ...]:
-        from testbed.studies.zero_shot_tests.claims import claims
-
-        return claims(self)
 
     def cells(self, finished: Mapping[str, Record]) -> list[Cell]:
         """One cell for each source of tails, and for each pair."""
