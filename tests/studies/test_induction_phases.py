@@ -143,6 +143,20 @@ def test_phases_are_read_off_the_nearest_law():
     assert time_in(fourth, phases, 2).tolist() == pytest.approx([2.0, 0.0, 2.0])
 
 
+@given(
+    path=st.lists(st.integers(0, 2), min_size=3, max_size=8),
+    spared=st.sampled_from([0.0, 0.15, 0.25, 0.4]),
+)
+@settings(max_examples=60, deadline=None)
+def test_order_is_that_of_the_best_of_all_ordered_paths(path, spared):
+    """Twin: every path that goes through all three in order, and the points at which it differs."""
+    ordered = (one for one in itertools.combinations_with_replacement(range(3), len(path)) if set(one) == {0, 1, 2})
+    contradicted = min(sum(a != b for a, b in zip(one, path, strict=True)) for one in ordered)
+    allowed = int(spared * len(path) + 1e-9)
+    expected = contradicted <= allowed and path.count(1) > allowed
+    assert in_order(np.array([path]), spared).tolist() == [expected]
+
+
 @given(scale=st.floats(0.01, 10), first=st.floats(1, 100), slow=st.floats(1, 5))
 @settings(max_examples=25, deadline=None)
 def test_dwelling_is_that_of_the_curve(scale, first, slow):

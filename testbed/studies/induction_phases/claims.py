@@ -56,7 +56,10 @@ def claims(study: "InductionPhases") -> tuple[Claim, ...]:
     doubly = f"{trained(arms.doubly.depth, '3', arms.doubly.length)}, doubly stochastic chains"
     one = trained(1, "2", arms.one_two.length)
     most = Region(lower=b.most)
-    order = "Of three predictors uniform is nearest, then in-context unigram, then in-context bigram, without return"
+    order = (
+        "Of three predictors uniform is nearest, then in-context unigram, then in-context bigram, without return but at"
+        f" {b.spared:.0%} of the points of the path at most, fewer than unigram has"
+    )
     paper_levels = "levels at positions 1 .. 100, no model"
     dwells = (
         f"it takes at least {b.slower:g} times as many log steps through the {2 * b.band:.0%} of its fall around there"

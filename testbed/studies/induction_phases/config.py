@@ -93,6 +93,7 @@ class Bounds(Config):
     """Regions of the claims, fixed before the runs that decide."""
 
     most: float = Field(0.5, gt=0, lt=1, description="share of runs: most of them")
+    spared: float = Field(0.05, ge=0, lt=0.5, description="of the points of a path that may contradict an order")
     near: float = Field(0.75, gt=0, lt=1, description="of the distance at which the straight way passes by: near")
     band: float = Field(0.05, gt=0, lt=0.25, description="half width of the band, share of the fall: at a level")
     slower: float = Field(1.1, ge=1, le=100, description="how much slower than on either side: a plateau")

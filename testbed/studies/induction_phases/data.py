@@ -156,10 +156,21 @@ def lead(arm: dict[str, Floats], unigram: str = "unigram") -> Floats:
     return np.asarray((np.minimum(arm["uniform"], arm["bigram"]) - arm[unigram]).max(axis=1))
 
 
-def in_order(phases: Ints) -> NDArray[np.bool_]:
-    """(R,): uniform, then unigram, then bigram, none twice."""
-    rising = (np.diff(phases, axis=1) >= 0).all(axis=1)
-    return np.asarray(rising & (phases[:, 0] == 0) & (phases[:, -1] == 2) & (phases == 1).any(axis=1))
+def in_order(phases: Ints, spared: float = 0.0) -> NDArray[np.bool_]:
+    """(R,): uniform, then unigram, then bigram, none twice, but for a share of the points of the path.
+
+    The stretches, none of them empty, are those that the fewest points contradict; these may be `spared` of all, and
+    unigram must be nearest at more points than that.
+    """
+    n = phases.shape[1]
+    before = np.concatenate([np.zeros((3, len(phases), 1)), np.cumsum(phases == np.arange(3)[:, None, None], -1)], -1)
+    first, second = np.triu_indices(n, k=1)  # unigram from `first` until `second`, uniform before
+    first, second = first[first > 0], second[first > 0]
+    right = (
+        before[0][:, first] + (before[1][:, second] - before[1][:, first]) + (before[2][:, [-1]] - before[2][:, second])
+    )
+    allowed = np.floor(spared * n + 1e-9)
+    return np.asarray((n - right.max(axis=1) <= allowed) & ((phases == 1).sum(axis=1) > allowed))
 
 
 def visited(phases: Ints) -> NDArray[np.bool_]:

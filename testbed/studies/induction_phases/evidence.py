@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
     """Every claim's number, by the claim's id."""
-    a, band = data.arms, study.bounds.band
+    a, band, spared = data.arms, study.bounds.band, study.bounds.spared
     two, three, eight, doubly, one = a["two"], a["three"], a["eight"], a["doubly"], a["one_two"]
     four = nearest(two, more=("counts_last",))
     level = data.levels["two"]
@@ -38,8 +38,8 @@ def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
 
     unigram = float(level.unigram[0]) - level.bayes
     found: dict[str, Evidence] = {
-        "order_two": share(in_order(nearest(two))),
-        "order_three": share(in_order(nearest(three))),
+        "order_two": share(in_order(nearest(two), spared)),
+        "order_three": share(in_order(nearest(three), spared)),
         "last_longer": data.mean(time_in(two, four, 3) - time_in(two, four, 1)),
         "near": Max([data.mean(nearness(a[name])) for name in ("two", "three")]),
         "doubly_gain": best_gain(data.paper["doubly"]),
@@ -54,8 +54,8 @@ def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
         "one_unigram": data.mean(one["final"] - unigram),
         "one_last": data.mean(one["final"] - above("counts_last")),
         "eight_worse": -gain(data.paper["eight"], 0),
-        "eight_order": share(in_order(nearest(eight))),
-        "eight_smoothed": share(in_order(nearest(eight, "smoothed"))),
+        "eight_order": share(in_order(nearest(eight), spared)),
+        "eight_smoothed": share(in_order(nearest(eight, "smoothed"), spared)),
         "eight_lead": data.mean(lead(eight, "smoothed") - lead(doubly, "smoothed")),
     }
     return {f"{STUDY}.{name}": number for name, number in found.items()}

@@ -15,6 +15,7 @@ from testbed.studies.induction_phases.data import (
     Level,
     dwelling,
     gather,
+    in_order,
     lead,
     nearest,
     nearness,
@@ -93,10 +94,7 @@ def notes(study: "InductionPhases", data: Data) -> tuple[str, ...]:
     factors = "; ".join(
         f"{name} by {law} {np.exp(time_in(a[name], nearest(a[name], law), 1).mean()):.1f}" for name, law in READ
     )
-    whole = "; ".join(
-        f"{name} by {law} {int((visited(p) & (p[:, 0] == 0) & (p[:, -1] == 2)).sum())}"
-        for name, law, p in ((name, law, nearest(a[name], law)) for name, law in ORDERED)
-    )
+    whole = "; ".join(f"{name} by {law} {int(in_order(nearest(a[name], law)).sum())}" for name, law in ORDERED)
     four = nearest(a["two"], more=("counts_last",))
     beside = ", ".join(
         f"{label} {np.exp(time_in(a['two'], four, place).mean()):.1f}"
@@ -120,7 +118,7 @@ def notes(study: "InductionPhases", data: Data) -> tuple[str, ...]:
         f"Least divergence of the unigram law, as a share of the straight way's: {near}.",
         f"By how much unigrams are nearer than uniform and bigram where they are so the most, nats: {ahead}.",
         f"Of {study.n_seeds} runs, those in which unigrams are the nearest of the three at some point: {ever}. Those"
-        f" that begin at uniform, come by unigrams and end at bigrams, if not without return: {whole}.",
+        f" in order at every single point of the path: {whole}.",
         f"Unigrams are the nearest of the three while steps grow by a factor of: {factors}. For K = 2, with the law of"
         f" the counts and the last symbol as a fourth: {beside}.",
         "Log of how many times as slowly the loss falls at a level as right above it, and as right below:"
