@@ -159,6 +159,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_command_leaves_a_state_too(tmp_path):
     """What `testbed run` starts goes on where it was: the folder reaches the training whatever executes it."""
     write_config(tmp_path)

@@ -49,7 +49,10 @@ def test_permuting_options_permutes_the_best_set(seed: int, n: int, order: list[
     assert best
 
 
-@pytest.mark.parametrize(("n", "n_draws"), [(3, 600), (5, 600), (8, 200)])
+@pytest.mark.parametrize(
+    ("n", "n_draws"),
+    [(3, 600), pytest.param(5, 600, marks=pytest.mark.slow), pytest.param(8, 200, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     ("theta", "delta"),
     [
