@@ -46,6 +46,7 @@ def test_a_constant_and_a_periodic_stream(name) -> None:
         assert profile.values[1:] == pytest.approx(np.zeros(3), abs=1e-14)
 
 
+@pytest.mark.slow
 def test_estimates_of_a_chain_lie_at_its_truth() -> None:
     """Within 6 standard errors of the jackknife over 20 blocks: Student's t beyond 6 has probability 9e-6 in each of
     the 40 cells, which share one draw; the draw is fixed, and the bias at these orders is far below the allowance."""

@@ -79,7 +79,7 @@ def test_levels_equal_enumeration(tensor):
     assert mutual == pytest.approx(found["mutual"], abs=1e-11)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(MACHINES)
 def test_birch_bounds_are_nested_and_monotone(tensor):
     """P8: f_1 <= f_2 <= ... <= h <= ... <= h_2 <= h_1, and the brackets of any two limits overlap."""

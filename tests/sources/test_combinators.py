@@ -185,7 +185,7 @@ def test_blocks_of_a_bracketed_rate():
 
 
 # ------------------------------------------------------------------------------------------------ recodings
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(chains, st.randoms(use_true_random=False))
 def test_names_do_not_matter(chain, random):
     """P3, and P6 for an injective recoding."""
