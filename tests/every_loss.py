@@ -17,6 +17,7 @@ TABLES = {
     "spherical": {},
     "emo": FIXED,
     "adaptive_emo": FIXED,
+    "cut_cross_entropy": {"threshold": 0.1},
 }
 LOSSES = {name: losses.build({"type": name, **table}) for name, table in TABLES.items()}
 LOSSES["adaptive_emo_ce"] = losses.build({"type": "adaptive_emo", "scaled": "cross_entropy", **FIXED})
@@ -24,6 +25,8 @@ LOSSES["blunt_focal"] = losses.build({"type": "focal", "focus": 0.5})
 PROPER = {"cross_entropy", "brier", "spherical"}
 LINEAR = {"total_variation", "emo"}
 ADAPTIVE = {"adaptive_emo", "adaptive_emo_ce"}
+FILTERED = {"cut_cross_entropy"}
+"""Whose field jumps, and vanishes nowhere."""
 
 
 def law_from(draw_seed: int, n: int, least: float = 0.0) -> np.ndarray:

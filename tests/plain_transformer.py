@@ -57,6 +57,7 @@ class PlainTransformer(nn.Module):
         c, V = spec.model, spec.source.vocab_size
         names = {method.type_name for method in c.methods}
         self.learned, self.tied = "learned" in names, c.tied_head
+        self.scale = 1 / math.sqrt(c.width) if c.head_scale is None else c.head_scale
         self.embedding = nn.Embedding(V + 1, c.width)
         if self.learned:
             self.position = nn.Embedding(spec.data.max_context + 1, c.width)
@@ -64,6 +65,7 @@ class PlainTransformer(nn.Module):
         self.final_norm = NORMS[c.norm.type_name][1](c.width)
         if not self.tied:
             self.head = nn.Linear(c.width, V, bias=False)
+        self.bias = nn.Parameter(torch.zeros(V)) if c.head_bias else None
 
     def forward(self, tokens_BT: Tensor) -> Tensor:
         x = self.embedding(tokens_BT)
@@ -72,7 +74,8 @@ class PlainTransformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.final_norm(x)
-        return x @ self.embedding.weight[:-1].T / x.shape[-1] ** 0.5 if self.tied else self.head(x)
+        z = x @ self.embedding.weight[:-1].T * self.scale if self.tied else self.head(x)
+        return z if self.bias is None else z + self.bias
 
     def named(self) -> dict[str, list[tuple[nn.Parameter, bool]]]:
         """The layout's name -> the parameters that stand side by side under it, and whether they are transposed."""
@@ -86,6 +89,8 @@ class PlainTransformer(nn.Module):
             named["method.learned.position"] = [(self.position.weight, False)]
         if not self.tied:
             named["head"] = [(self.head.weight, True)]
+        if self.bias is not None:
+            named["head_bias"] = [(self.bias, False)]
         for i, b in enumerate(self.blocks):
             add(f"{i}.attention_norm", b.attention_norm)
             named[f"{i}.qkv"] = [(one.weight, True) for one in (b.query, b.key, b.value)]

@@ -2,9 +2,9 @@
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from testbed.methods.method import AttentionContext, Method, Parameters, Placement, method
 
@@ -22,6 +22,15 @@ class LinearBiases(Method):
 
     slots: ClassVar[frozenset[str]] = frozenset({"position"})
     released_code: bool = Field(False, description="the slope of the code released with 2501.08570")
+    slope: float | None = Field(
+        None, gt=0, le=1e3, description="of all heads; left out: the paper's, 2^(-8 h / H) for head h = 1 .. H"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.released_code and self.slope is not None:
+            raise ValueError(f"slope: given {self.slope}, but released_code says what it is; leave one out")
+        return self
 
     def bias(self, at: Placement, parameters: Parameters) -> "Tensor":
         import torch
@@ -29,6 +38,8 @@ class LinearBiases(Method):
         heads = at.geometry.heads
         if self.released_code:
             slopes = (2.0**-8 / math.sqrt(at.geometry.head_dim),) * heads
+        elif self.slope is not None:
+            slopes = (self.slope,) * heads
         else:
             slopes = tuple(2.0 ** (-8.0 * (head + 1) / heads) for head in range(heads))
         distances_TT = at.distances_TT.abs()

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from testbed.core import ConfigError
 from testbed.methods.method import Geometry, Initial, Method, Parameters, Placement, method
 
@@ -17,9 +19,10 @@ class LearnedPositions(Method):
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"position"})
+    std: float = Field(0.5, gt=0, le=100, description="standard deviation at which they start")
 
     def parameters(self, geometry: Geometry) -> dict[str, Initial]:
-        return {"position": Initial((geometry.train_length, geometry.width), std=0.5)}
+        return {"position": Initial((geometry.train_length, geometry.width), std=self.std)}
 
     def embed(self, at: Placement, parameters: Parameters) -> "Tensor":
         table = parameters["position"]

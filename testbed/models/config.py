@@ -58,6 +58,21 @@ class ModelConfig(Config):
         " sees its own key first. normal: drawn apart (Hua et al. 2022), so that they differ from the start",
     )
     tied_head: bool = Field(False, description="read out with the token embedding instead of a matrix of its own")
+    head_scale: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="tied head: factor on its logits; left out: width^(-1/2), so that they start as wide as the"
+        " embedding's entries",
+    )
+    head_bias: bool = Field(False, description="a number added to the logit of each symbol, learned from 0 on")
+    initial_std: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="standard: standard deviation at which embedding, matrices and head start, divided by"
+        " sqrt(2 depth) for those that write into the residual stream; left out: see `testbed.models.transformer`",
+    )
     methods: tuple[AnyMethod, ...] = Field((RotaryPositions(),), description="attention methods, by name or as tables")
 
     @model_validator(mode="after")
@@ -65,7 +80,7 @@ class ModelConfig(Config):
         if self.width % self.heads:
             raise ValueError(f"heads: given {self.heads}, must divide width {self.width}")
         gated = ("key_size", "expansion", "key_scales")
-        others = gated if self.block == "standard" else ("mlp_ratio", "activation", "norm")
+        others = gated if self.block == "standard" else ("mlp_ratio", "activation", "norm", "initial_std")
         for name in others:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(
@@ -79,6 +94,8 @@ class ModelConfig(Config):
         self.norm.check(self.width)
         if not self.mlp_ratio and self.activation != Gelu():
             raise ValueError(f"activation: given {_said(self.activation)}, but mlp_ratio = 0 leaves out the MLP")
+        if self.head_scale is not None and not self.tied_head:
+            raise ValueError(f"head_scale: given {self.head_scale}, but a head of its own has none; leave it out")
         if self.mask_symbol and self.causal:
             raise ValueError("mask_symbol: masked tokens are read off both sides; take causal = false")
         if not self.causal:

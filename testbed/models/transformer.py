@@ -2,7 +2,8 @@
 
 Axes   E member   B batch   T time   H head   K head dimension   D model dimension   M = B T   V vocabulary
 Choices
-    pre-norm blocks, RMS norm with a gain, no biases (gated attention units instead: see gau.py)
+    pre-norm blocks, RMS norm with a gain, no biases but one at the head if asked for (gated attention units instead:
+    see gau.py)
     attention and MLP (GELU) in sequence, or attention alone, residual stream of width D
     other norms and activations where the config names them
     causal, unless the config says that every query sees every key
@@ -50,7 +51,8 @@ class Transformer:
 
     def _weights(self) -> Weights:
         n_symbols = self.vocab_size + 1 + self.config.mask_symbol
-        weights: Weights = {"embedding": Initial((n_symbols, self.config.width), EMBEDDING_STD)}
+        std = self.config.initial_std
+        weights: Weights = {"embedding": Initial((n_symbols, self.config.width), std or EMBEDDING_STD)}
         for method in self.config.methods:
             for name, initial in method.parameters(self.geometry).items():
                 key = f"method.{method.type_name}.{name}"
@@ -64,7 +66,9 @@ class Transformer:
         if not gated:
             weights |= _norm_weights(self.config, "final_norm")
         if not self.config.tied_head:
-            weights["head"] = Initial((self.config.width, self.vocab_size), HEAD_STD, decay=True)
+            weights["head"] = Initial((self.config.width, self.vocab_size), std or HEAD_STD, decay=True)
+        if self.config.head_bias:
+            weights["head_bias"] = Initial((self.vocab_size,), std=0.0)
         return weights
 
     def with_methods(self, methods: Iterable[Any]) -> "Transformer":
@@ -116,13 +120,17 @@ class Transformer:
         if needs_all:
             x_EMD = at_places(x_EMD, self._placed(T, read, tokens_EBT, positions_T), B)
         if self.config.tied_head:  # scaled, so that the first logits are as wide as the embedding's entries
-            head_EDV = weights["embedding"][:, : self.vocab_size].transpose(1, 2) * self.config.width**-0.5
+            scale = self.config.head_scale or self.config.width**-0.5
+            head_EDV = weights["embedding"][:, : self.vocab_size].transpose(1, 2) * scale
         else:
             head_EDV = weights["head"]
         if self.config.block == "standard":
             x_EMD = self._normed(weights, "final_norm", x_EMD, training)
             head_EDV = self._folded(weights, "final_norm", head_EDV)
-        z_EMV = torch.bmm(x_EMD, head_EDV)
+        if self.config.head_bias:
+            z_EMV = torch.baddbmm(weights["head_bias"][:, None], x_EMD, head_EDV)
+        else:
+            z_EMV = torch.bmm(x_EMD, head_EDV)
         return z_EMV if isinstance(read, str) and read == "last" else z_EMV.view(E, B, -1, self.vocab_size)
 
     def _normed(self, weights: Mapping[str, Tensor], place: str, x_EMD: Tensor, training: bool) -> Tensor:
@@ -215,13 +223,17 @@ class Transformer:
 
 
 def _standard_weights(config: ModelConfig, block: int) -> Weights:
-    """A block's weights. Matrices start at variance 1 / fan-in, those that write into the residual stream smaller by
-    another factor 2 depth (Radford et al. 2019)."""
+    """A block's weights. Matrices start at variance 1 / fan-in, or as the config says; those that write into the
+    residual stream smaller by another factor 2 depth (Radford et al. 2019)."""
     d, hidden = config.width, config.mlp_ratio * config.width
     shrink = 1.0 / math.sqrt(2 * config.depth)
+
+    def std(fan_in: int) -> float:
+        return config.initial_std or fan_in**-0.5
+
     attention = _norm_weights(config, f"{block}.attention_norm") | {
-        f"{block}.qkv": Initial((d, 3 * d), d**-0.5, decay=True),
-        f"{block}.attention_out": Initial((d, d), shrink * d**-0.5, decay=True),
+        f"{block}.qkv": Initial((d, 3 * d), std(d), decay=True),
+        f"{block}.attention_out": Initial((d, d), shrink * std(d), decay=True),
     }
     if not hidden:
         return attention
@@ -230,8 +242,8 @@ def _standard_weights(config: ModelConfig, block: int) -> Weights:
         attention
         | _norm_weights(config, f"{block}.mlp_norm")
         | {
-            f"{block}.mlp_in": Initial((d, hidden), d**-0.5, decay=True),
-            f"{block}.mlp_out": Initial((hidden, d), shrink * hidden**-0.5, decay=True),
+            f"{block}.mlp_in": Initial((d, hidden), std(d), decay=True),
+            f"{block}.mlp_out": Initial((hidden, d), shrink * std(hidden), decay=True),
         }
         | {f"{block}.activation.{name}": initial for name, initial in own.items()}
     )

@@ -45,7 +45,15 @@ from testbed.theory.logit_scaling import (
     sphere_ratio,
     yarn_temperature,
 )
+from testbed.theory.rank_one_flow import best_gain, ends_at_bigram, rank_one_energy, rank_one_gain
 from testbed.theory.tabular import kt_excess, kt_excess_is_trusted, tabular_change_points, tabular_optimal_context
+from testbed.theory.unigram_point import (
+    chain_entropy,
+    marginal_entropy,
+    second_eigenvalue,
+    unigram_hessian,
+    unigram_point_kind,
+)
 
 __all__ = [
     "ContextLaw",
@@ -59,11 +67,14 @@ __all__ = [
     "aligned_weights",
     "approximation_exponent",
     "attention_entropy_floor",
+    "best_gain",
+    "chain_entropy",
     "copy_information_loss",
     "cosscale_peak",
     "critical_cosine_scale",
     "critical_gamma",
     "effective_window",
+    "ends_at_bigram",
     "entropy_invariant_ratio",
     "freezing_std",
     "gap_counting_scale",
@@ -75,19 +86,25 @@ __all__ = [
     "kt_excess",
     "kt_excess_is_trusted",
     "log_ratio",
+    "marginal_entropy",
     "mass_on_one",
     "optimal_context",
     "overlap_after_attention",
     "random_cosine_density",
+    "rank_one_energy",
+    "rank_one_gain",
     "required_gap",
     "rotary_decay",
     "rotated_cosine_moments",
+    "second_eigenvalue",
     "sphere_cosine_scale",
     "sphere_limit_ratio",
     "sphere_ratio",
     "tabular_change_points",
     "tabular_optimal_context",
     "top_two_gap_bound",
+    "unigram_hessian",
+    "unigram_point_kind",
     "window_mass",
     "yarn_temperature",
 ]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from testbed.core import ConfigError
 from testbed.models.transformer import Transformer
 from testbed.training.batches import StepBatch
 from testbed.training.losses import CrossEntropy, Loss
@@ -22,6 +23,12 @@ def loss_function(spec: TrainingSpec, device: torch.device) -> BatchLoss:
         return batch_loss
     rows_VD = objective.rows(spec.source.vocab_size)
     rows_1VD = None if rows_VD is None else torch.from_numpy(rows_VD).float().to(device)[None]
+    if objective.head_loss is not None:
+        if spec.model.tied_head:
+            raise ConfigError(
+                f"model.tied_head: given true, but {objective.type_name} trains the read-out on a loss of its own"
+            )
+        return split_function(objective, objective.head_loss, rows_1VD)
 
     def function(model: Transformer, leaves: dict[str, Tensor], batch: StepBatch) -> Tensor:
         return objective_loss(objective, rows_1VD, model, leaves, batch)
@@ -68,6 +75,18 @@ def objective_loss(
         return objective.weighted(logits, batch.target, rows_EVD).sum(dim=1)
     losses = objective.losses(logits, batch.target.flatten(1), rows_EVD)
     return judged_mean(losses, batch)
+
+
+def split_function(objective: Loss, of_head: Loss, rows_1VD: Tensor | None) -> BatchLoss:
+    """`objective_loss` whose gradient in the read-out is that of another loss; its value is the first one's."""
+
+    def function(model: Transformer, leaves: dict[str, Tensor], batch: StepBatch) -> Tensor:
+        body = {name: leaf.detach() if name == "head" else leaf for name, leaf in leaves.items()}
+        head = {name: leaf if name == "head" else leaf.detach() for name, leaf in leaves.items()}
+        read_out = objective_loss(of_head, rows_1VD, model, head, batch)
+        return objective_loss(objective, rows_1VD, model, body, batch) + (read_out - read_out.detach())
+
+    return function
 
 
 @torch.no_grad()

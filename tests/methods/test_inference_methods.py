@@ -12,7 +12,7 @@ from scipy.stats import binom
 from testbed.core import ConfigError
 from testbed.methods import Geometry, Method, methods
 from testbed.methods.hyper_attention import gray_rank, halves
-from testbed.methods.quantised_cache import rounded
+from testbed.methods.quantised_cache import normal_levels, rounded
 from testbed.models import ModelConfig
 from testbed.models.attention import attend, placed, scaled
 
@@ -53,6 +53,40 @@ def test_one_outlying_channel_costs_tokens_and_not_channels():
     k[:, 2] *= 100.0
     error = {by: (rounded(k, 3, by, True) - k)[:, [0, 1, 3]].square().mean().sqrt() for by in ("token", "channel")}
     assert error["token"] > 5 * error["channel"]
+
+
+@pytest.mark.parametrize("by, whole", [("token", False), ("channel", False), ("channel", True)])
+@pytest.mark.parametrize("levels", ["even", "normal"])
+@given(st.integers(0, 10**6))
+@settings(max_examples=4, deadline=None)
+def test_outliers_are_kept_and_the_others_go_to_levels_between_the_inner_ends(by, whole, levels, seed):
+    """Half of the share at either end, rounded down, is left as it is; the others go to the nearest level."""
+    x = torch.randn(2, 7, 6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    share, bits = 0.4, 2
+    found = rounded(x, bits, by, whole, levels, share).numpy()
+    at = np.linspace(0, 1, 2**bits) if levels == "even" else np.array(normal_levels(bits))
+    for b, t, c in np.ndindex(2, 7, 6):
+        among = np.sort((x[b, t] if by == "token" else x[b, :, c] if whole else x[b, : t + 1, c]).numpy())
+        apart = math.floor(share * len(among) / 2)
+        low, high, value = among[apart], among[len(among) - 1 - apart], x[b, t, c].item()
+        if value < low or value > high:
+            assert found[b, t, c] == value
+        else:
+            expected = low + at * (high - low)
+            assert np.abs(found[b, t, c] - value) == pytest.approx(np.abs(expected - value).min(), abs=1e-12)
+
+
+def test_normal_levels_are_quantiles_and_suit_normal_numbers():
+    from scipy.stats import norm
+
+    levels = np.array(normal_levels(3))
+    quantiles = norm.ppf((np.arange(8) + 0.5) / 8)
+    np.testing.assert_allclose(levels, (quantiles - quantiles[0]) / np.ptp(quantiles), atol=1e-12)
+    x = torch.randn(4000, K, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    error = {one: (rounded(x, 3, "channel", True, one) - x).square().mean() for one in ("even", "normal")}
+    assert error["normal"] < error["even"]
+    apart = (rounded(x, 3, "channel", True, "even", 0.01) - x).square().mean()
+    assert apart < 0.6 * error["even"]  # the levels span 5.2 standard deviations and not 7
 
 
 def test_errors_halve_with_each_bit():
@@ -225,6 +259,8 @@ def test_bad_parameters_and_rivals_are_refused_by_name():
     for name, values in (
         ("quantised_cache", {"key_bits": 17}),
         ("quantised_cache", {"keys_by": "head"}),
+        ("quantised_cache", {"outliers": 0.6}),
+        ("quantised_cache", {"levels": "uneven"}),
         ("hyper_attention", {"block": 0}),
         ("hyper_attention", {"projections": 31}),
     ):

@@ -1,5 +1,6 @@
 """The flat buffer: views tile a row, gradients land in it, a member's start depends on its own seed alone."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,9 +62,15 @@ def test_weight_decay_applies_to_the_matrices_alone():
     assert decayed == matrices | {"head"}
 
 
-def test_initial_spread_is_the_stated_one():
+@pytest.mark.parametrize("std", [None, 0.02])
+def test_initial_spread_is_the_stated_one(std):
     """Standard deviation of every normal weight within 5 standard errors: false alarm about 1e-5 in all."""
-    layout = Transformer(ModelConfig(width=64, depth=2), vocab_size=150, train_length=4).layout
+    config = ModelConfig(width=64, depth=2, initial_std=std, methods=({"type": "learned", "std": std or 0.5},))
+    layout = Transformer(config, vocab_size=150, train_length=4).layout
+    if std is not None:
+        writers = ("attention_out", "mlp_out")
+        expected = {0.0} | {std / 2 if entry.name.endswith(writers) else std for entry in layout.entries if entry.std}
+        assert {entry.std for entry in layout.entries} == expected == {0.0, std, std / 2}
     views = layout.views(layout.initial_row(0)[None])
     for entry in layout.entries:
         values = views[entry.name]

@@ -216,6 +216,7 @@ def test_queries_and_keys_start_as_one_vector_or_apart():
         ({"expansion": 3}, "expansion: given 3, but block = standard has none"),
         ({"key_scales": "normal"}, "key_scales: given normal, but block = standard has none"),
         ({"block": "gau", "mlp_ratio": 2}, "mlp_ratio: given 2, but block = gau has none"),
+        ({"block": "gau", "initial_std": 0.02}, "initial_std: given 0.02, but block = gau has none"),
         ({"block": "gau", "key_size": 5}, "key_size: rotary positions need an even head dimension, not 5"),
         ({"causal": False, "methods": ("rope", "selective")}, "selective goes by the order of queries"),
         ({"block": "gated"}, "block"),

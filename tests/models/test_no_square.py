@@ -15,7 +15,7 @@ from testbed.models.transformer import Transformer
 
 T, M = 4096, 64
 MASKS = {"banded", "lm_infinite", "streaming", "probabilistic_blocks", "no_begin"}
-BIASES = {"alibi", "harmonic", "kerple_log", "kerple_power", "distance_logits"}
+BIASES = {"alibi", "harmonic", "kerple_log", "kerple_power", "distance_logits", "relative_bias"}
 SCORES_ANEW = {"rerope", "leaky_rerope", "self_extend", "lm_infinite", "streaming"}  # two positions for a key
 # another logit for each pair
 READ_ROWS = {"gap_counting", "adaptive_temperature", "scale_invariant", "selective", "soft_cap"}

@@ -21,6 +21,8 @@ VARIANTS = [
     ModelConfig(width=8, depth=2, heads=4, methods=("nope",), tied_head=True),
     ModelConfig(width=9, depth=2, heads=3, methods=()),
     ModelConfig(width=8, depth=2, heads=2, methods=("rope",), mlp_ratio=0),
+    ModelConfig(width=8, depth=1, heads=1, methods=("learned",), tied_head=True, head_bias=True, head_scale=1.0),
+    ModelConfig(width=8, depth=2, heads=1, methods=("nope",), head_bias=True),
 ]
 
 

@@ -112,6 +112,12 @@ def test_activations_equal_plain_ones_through_training(name):
     compare(members("sampled", "last", "rope", False, 2, activation=ACTIVATIONS[name][0]), roundings=5.0)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_bias_at_the_head_equals_a_plain_one_through_training(tied):
+    scale = 1.0 if tied else None
+    compare(members("sampled", "all", "learned", tied, 1, head_bias=True, head_scale=scale, initial_std=0.1))
+
+
 def test_the_exact_law_as_dataset_equals_enumeration():
     compare(members("distinct", "last", "rope", False, 2, n_targets=None), steps=2)
 

@@ -34,6 +34,9 @@ CHANGED = {
     "model.expansion": 3,
     "model.key_scales": "normal",
     "model.tied_head": True,
+    "model.head_scale": 1.0,
+    "model.head_bias": True,
+    "model.initial_std": 0.1,
     "model.methods": ("nope",),
     "optimiser.learning_rate": 0.5,
     "optimiser.weight_decay": 0.5,
@@ -67,6 +70,7 @@ MASKED = TrainingSpec(
     model=ModelConfig(causal=False, mask_symbol=True),
 )
 START = {
+    "model.head_scale": BASE.replace(model=ModelConfig(tied_head=True)),
     "model.key_size": GATED,
     "model.expansion": GATED,
     "model.key_scales": GATED,

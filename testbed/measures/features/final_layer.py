@@ -33,7 +33,7 @@ def final_features(
     config = model.config
     if config.block != "standard":
         raise ValueError(f"block: given {config.block}, features are those of standard blocks")
-    plain = config.replace(tied_head=False)
+    plain = config.replace(tied_head=False, head_scale=None, head_bias=False)
     reader = Transformer(plain, config.width, model.geometry.train_length)
     device = weights["embedding"].device
     given = {**weights, "head": torch.eye(config.width, device=device)[None]}

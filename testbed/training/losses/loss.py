@@ -62,6 +62,11 @@ class Loss(Tagged):
         """Whether the embedding cost is that of the model's own read-out, as it is at each step."""
         return False
 
+    @property
+    def head_loss(self) -> "Loss | None":
+        """Another loss, of the same value, that the read-out alone descends; None where it descends this one too."""
+        return None
+
     def rows(self, vocab_size: int) -> Floats | None:
         """(V, D) unit vectors of an embedding cost that stays as it is; None where there is none."""
         return None
