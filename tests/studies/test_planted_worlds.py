@@ -28,6 +28,7 @@ NEVER_TRUE = {
 TOO_FEW_REPLICATES = {
     "approximation_law": ("c6_power_network",),
     "attention_sharpness": ("coin_collapsed",),
+    "depth_and_order": ("later_2", "later_3"),
     "irreducible_loss": ("trained", "trained_floor"),
     "optimal_context": ("no_fall",),
     "optimal_context_laws": ("grows_pairs",),

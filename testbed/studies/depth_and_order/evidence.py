@@ -1,0 +1,89 @@
+"""The number of each claim."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from testbed.studies.depth_and_order.claims import PLATEAUS, STUDY
+from testbed.studies.depth_and_order.config import BLOCKS, Shape, layers_needed
+from testbed.studies.depth_and_order.data import Arm, Built, Data
+from testbed.studies.gate import usable
+from testbed.studies.judge import Evidence, Max, Min, Student
+from testbed.studies.judge.proportion import Proportion
+
+if TYPE_CHECKING:
+    from testbed.studies.depth_and_order.study import DepthAndOrder
+
+
+def evidence(study: "DepthAndOrder", data: Data) -> dict[str, Evidence]:
+    """Every claim's number, by the claim's id."""
+    orders = [one.order for one in study.orders]
+    deepest = max(study.depths)
+
+    def left(shape: Shape, k: int) -> Evidence:
+        return data.mean(data.ratio((shape.name, k)))
+
+    found: dict[str, Evidence] = {
+        "coin": Max([left(shape, 0) for shape in study.shapes]),
+        "one_layer": Min([staying(data, (f"{block}_1", k)) for block in BLOCKS for k in orders[1:]]),
+        "built": Max([price(data.built[shape.name, k, k]) for shape, k in study.built()]),
+        "built_lower": Min([price(data.built[shape.name, k, k + 1]) for shape, k in study.built()]),
+    }
+    for k in orders[1:]:
+        needed = layers_needed("attention", k)
+        if needed in study.depths:
+            found[f"attention_{k}"] = left(Shape(block="attention", depth=needed), k)
+        if k >= 2 and needed - 1 in study.depths:
+            found[f"attention_short_{k}"] = staying(data, (f"attention_{needed - 1}", k))
+        if k in study.headed:
+            found[f"heads_{k}"] = left(Shape(block="attention", depth=2, heads=k), k)
+        found[f"full_two_{k}"] = left(Shape(block="full", depth=2), k)
+        if k >= 2 and 3 in study.depths:
+            found[f"full_three_{k}"] = left(Shape(block="full", depth=3), k)
+    for k in PLATEAUS:
+        found[f"plateau_{k}"] = Min(
+            [one for block in BLOCKS for one in plateau(study, data, (f"{block}_{deepest}", k))]
+        )
+    for k in orders[2:]:
+        found[f"later_{k}"] = Min([later(data, f"{block}_{deepest}", k) for block in BLOCKS])
+    return {f"{STUDY}.{name}": number for name, number in found.items()}
+
+
+def share_there(data: Data, arm: Arm, there: float) -> Proportion:
+    """Of runs, those that got there."""
+    got = data.ratio(arm) < there
+    return Proportion(int(got.sum()), len(got), "run")
+
+
+def staying(data: Data, arm: Arm) -> Evidence:
+    """What is left of the gap at the end, less what the last doubling took off, if anything: of runs that have learnt
+    something, that is, lie below the counts of order 0. A model that has not been trained stays, and says nothing."""
+    kept = data.arms[arm].final < data.levels[arm[1]].counts[0]
+    if not usable(kept):
+        return Student(0.0, np.inf, 1)
+    return data.mean(data.ratio(arm) - np.maximum(data.fall(arm), 0.0), kept)
+
+
+def price(built: Built) -> Evidence:
+    """Excess over the gap: the mean of the sequences' excess, over the mean of the level on the same sequences; its
+    error by the delta method."""
+    ratio = float(built.excess.mean() / built.short.mean())
+    spread = (built.excess - ratio * built.short).std(ddof=1) / built.short.mean()
+    return Student(ratio, float(spread), len(built.excess), "sequence")
+
+
+def plateau(study: "DepthAndOrder", data: Data, arm: Arm) -> list[Evidence]:
+    """Slower than above, and slower than below: means over runs that got there and came through all three bands."""
+    sides = data.dwelling(arm, study.bounds.band)
+    kept = (data.ratio(arm) < study.bounds.there) & np.isfinite(sides).all(axis=1)
+    if not usable(kept):
+        return [Student(0.0, np.inf, 1)]
+    return [data.mean(side, kept) for side in sides.T]
+
+
+def later(data: Data, shape: str, k: int) -> Evidence:
+    """Log of the steps to order k over those to order k - 1 in the run of the same number. Steps to order k are at
+    least those that were made; where order k - 1 was not learnt, nothing is known."""
+    before, after = data.learnt_at((shape, k - 1)), data.learnt_at((shape, k))
+    made = float(np.log(data.arms[shape, k].step[-1]))
+    return data.mean(np.minimum(after, made) - before)

@@ -1,0 +1,121 @@
+"""From records to verdicts: the checks they rest on, and what stands beside them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from testbed.runs import Record
+from testbed.sources.bits import LN2
+from testbed.studies.gate import learnt
+from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.memory_profile.claims import claims
+from testbed.studies.memory_profile.config import ARMS, LINEAR, MAIN, POWERS, ArmName
+from testbed.studies.memory_profile.data import Data, gather, learners_on
+from testbed.studies.memory_profile.evidence import evidence, local_entropy, loss_ratio
+from testbed.studies.memory_profile.profiles import N_BITS
+from testbed.studies.memory_profile.ranks import chance
+from testbed.studies.study import Check, Judgement
+
+if TYPE_CHECKING:
+    from testbed.studies.memory_profile.study import MemoryProfile
+
+PERMUTATIONS = 999
+ROUNDING = 1e-8
+
+
+def judgement(study: "MemoryProfile", records: Sequence[Record]) -> Judgement:
+    """Verdicts on all claims; undecided where a check fails, or on arms that have not learnt."""
+    data = gather(study, records)
+    if data is None:
+        return Judgement((), (Check("complete", False, "records of some member or family are missing"),))
+    found = checks(study, data)
+    failed = next((check for check in found if not check.passed), None)
+    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    lost = [arm for arm in ARMS if not has_learnt(study, data, arm)]
+    numbers = evidence(study, data)
+
+    def gated(name: str) -> Evidence:
+        """The order in which sources that nobody learnt are not learnt decides nothing."""
+        number, short = numbers[name], name.rpartition(".")[2]
+        arm = "exchangeable" if short.startswith("none_") else short.rpartition("_")[2]
+        return Student(number.estimate, float("inf"), 1) if arm in lost else number
+
+    pairs = [(claim, gated(claim.id)) for claim in claims(study)]
+    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+
+
+def has_learnt(study: "MemoryProfile", data: Data, arm: ArmName) -> bool:
+    """The mean last excess is below the gate's share of h_0 - h."""
+    one = data.arms[arm]
+    return bool(learnt(one["final"].mean(), one["worth"], study.bounds.gate))
+
+
+def checks(study: "MemoryProfile", data: Data) -> tuple[Check, ...]:
+    """What must be true whatever the claims."""
+    rates = np.concatenate([data.arms[arm]["rate"].ravel() for arm in ARMS])
+    off_rate = float(np.abs(rates - study.profiles.rate_bits * LN2).max())
+    off_local, off_whole = 0.0, 0.0
+    for arm in ARMS:
+        one = data.arms[arm]
+        drop = LN2 - one["rate"] / N_BITS
+        m = study.profiles.far_split if arm == "exchangeable" else study.profiles.split
+        far = (one["lags"] >= m).sum(axis=-1)
+        off_local = max(off_local, float(np.abs(local_entropy(data, arm, m) - one["rate"] - drop * far).max()))
+        off_whole = max(off_whole, float(np.abs(one["excess_entropy"] - drop * one["lags"].sum(axis=-1)).max()))
+    least = min(float(one[f"loss_{learner}"].min()) for one in data.families.values() for learner in learners_on(one))
+    parity, twin = data.families["parity"], data.families["twin"]
+    apart = float(np.abs(parity["missing"] - twin["missing"]).max())
+    seen = float(np.abs(parity["correlations"]).max())
+    return (
+        Check("all sources have one entropy rate", off_rate < ROUNDING, f"largest difference {off_rate:.1e} nats"),
+        Check("h_(m-1) counts far lags", off_local < ROUNDING, f"largest difference {off_local:.1e} nats"),
+        Check("E is the sum of lags", off_whole < 1e-6, f"largest difference {off_whole:.1e} nats"),
+        Check("no loss lies below the Bayes loss", least > -1e-9, f"least excess {least:.1e} nats"),
+        Check("parities and copies have one profile", apart < ROUNDING, f"largest difference {apart:.1e} nats"),
+        Check("parities have no two-point correlation", seen < 0.01, f"at most {seen:.1e} within the window"),
+    )  # fmt: skip
+
+
+def notes(study: "MemoryProfile", data: Data, lost: Sequence[str]) -> tuple[str, ...]:
+    """What a reader should know beside the verdicts."""
+    said = []
+    for arm in ARMS:
+        one = data.arms[arm]
+        m = study.profiles.far_split if arm == "exchangeable" else study.profiles.split
+        local, whole = local_entropy(data, arm, m), one["excess_entropy"]
+        by_chance = chance(local, one["final"], whole, PERMUTATIONS, 1)
+        by_chance_whole = chance(whole, one["final"], local, PERMUTATIONS, 2)
+        never = float(np.isinf(one["steps"]).mean())
+        said.append(
+            f"{arm}: mean last excess {one['final'].mean():.4f} of {float(one['worth']):.4f} nats; {never:.0%} of"
+            f" members never make the step; permuting sources within replicates gives as large a mean correlation of"
+            f" the last excess with h_(m-1) in {by_chance:.3f}, with E in {by_chance_whole:.3f} of cases."
+        )
+    rates = ", ".join(f"{arm} {data.rates[arm]:g}" for arm in MAIN)
+    grids = {arm: study.arm(arm).learning_rates for arm in MAIN}
+    edge = [arm for arm, grid in grids.items() if data.rates[arm] in (grid[0], grid[-1])]
+    said.append(f"Learning rates: {rates}; at an edge of the grid: {', '.join(edge) if edge else 'none'}.")
+    if lost:
+        said.append(f"Too little learnt for a verdict: {', '.join(lost)}.")
+    for family in POWERS:
+        one = data.families[family]
+        gamma, beta = float(one["gamma"].mean()), float(one["beta"].mean())
+        told = ", ".join(
+            f"{name} {float(loss_ratio(study, data, name, family).mean()):.2f}" for name in learners_on(one)
+        )
+        lags = f"; paying for every lag would give {2 * beta / (1 + gamma):.2f}" if family in LINEAR else ""
+        said.append(
+            f"{family}: gamma {gamma:.2f}, beta {beta:.2f}, so that the law's exponents are {1 / (2 * beta):.2f} for n*"
+            f" and {gamma / (2 * beta):.2f} for the loss (means over replicates of exact slopes); measured over the"
+            f" law's: {told}{lags}."
+        )
+    return (
+        *said,
+        "On copies from random lags h_n is not known in closed form: gamma is that of the best linear prediction, an"
+        " upper bound, on the tested contexts.",
+        "Where most replicates have one and the same number, as errors of n* in whole tokens do, resampling them bounds"
+        " nothing: a tabular_* claim with an infinite end is undecided for that reason alone.",
+        "The sum of h_m - h over all m is E itself, so that a correlation with it cannot vanish when E is held fixed"
+        " otherwise than by definition; the claims hold one h_(m-1) against E.",
+    )

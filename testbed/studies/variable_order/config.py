@@ -1,0 +1,164 @@
+"""What the study `variable_order` is asked: trees, arms, rivals, reading, bounds. Fixed before the runs that decide."""
+
+from itertools import pairwise
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from testbed.core import Config
+from testbed.sources import Source
+from testbed.sources.in_context import ContextTreeSource
+from testbed.sources.in_context.trees import Branching
+from testbed.sources.in_context.urn import Ratio
+from testbed.studies.tuning import Tuning
+
+RIVAL_SEED = 2_000_000
+"""Seed of the sequences on which rivals are measured; those that weights are fitted to have the next one."""
+QUARTERS = 4
+"""Parts of a sequence behind its first D tokens, as equal as can be."""
+
+
+class Task(Config):
+    """Random context trees: every sequence has its own."""
+
+    vocab_size: int = Field(4, ge=2, le=64, description="number of symbols V")
+    depth: int = Field(2, ge=1, le=8, description="longest context D")
+    branching: Branching = 0.55
+    concentration: Ratio = Field("1/4", description="Dirichlet parameter a of every leaf's law")
+    length: int = Field(48, ge=8, le=4096, description="tokens of a sequence, every one of them predicted")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.branching in (0.0, 1.0):
+            raise ValueError(f"branching: given {self.branching}; with one tree only there is no order to adapt")
+        if self.length < self.depth + 2 * QUARTERS:
+            raise ValueError(f"length: given {self.length}, must be at least depth + {2 * QUARTERS}")
+        self.source  # noqa: B018 - refuses trees that are too large
+        return self
+
+    @property
+    def source(self) -> ContextTreeSource:
+        """A tree and its laws for each sequence; the first D tokens are uniform, and nothing is counted there."""
+        return ContextTreeSource(
+            vocab_size=self.vocab_size,
+            depth=self.depth,
+            branching=self.branching,
+            concentration=self.concentration,
+        )
+
+    @property
+    def full_source(self) -> ContextTreeSource:
+        """The control: every tree is the full one, so that the law of order D is the Bayes law."""
+        return self.source.replace(branching=1.0)
+
+    @property
+    def scored(self) -> int:
+        """Positions that verdicts are about: all but the first D, whose law everybody knows."""
+        return self.length - self.depth
+
+
+class Arm(NamedTuple):
+    """A way to train.
+
+    layers    blocks of the transformer
+    kind      trees; bare: without MLP; full: on full trees, then asked about random ones
+    """
+
+    layers: int
+    kind: Literal["trees", "bare", "full"] = "trees"
+
+    @property
+    def name(self) -> str:
+        """As records have it."""
+        return f"{self.kind}_{self.layers}"
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        more = {"trees": "", "bare": ", attention only", "full": ", trained on full trees"}[self.kind]
+        return f"{self.layers} layer{'s' * (self.layers > 1)}{more}"
+
+
+class Mismatch(Config):
+    """Context-tree weighting with a prior that is not the source's."""
+
+    branching: Branching
+    concentration: float = Field(gt=0, le=1e6, description="Dirichlet parameter a")
+    depth: int = Field(ge=0, le=20, description="longest context D")
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        return f"b = {self.branching:g}, a = {self.concentration:g}, D = {self.depth}"
+
+
+class Rivals(Config):
+    """Learners without a network, and on what they are measured."""
+
+    mismatches: tuple[Mismatch, ...] = Field(
+        (
+            Mismatch(branching=0.5, concentration=0.5, depth=2),
+            Mismatch(branching=0.1, concentration=0.25, depth=2),
+            Mismatch(branching=0.9, concentration=0.25, depth=2),
+            Mismatch(branching=0.55, concentration=0.25, depth=4),
+        ),
+        min_length=1,
+        max_length=16,
+        description="priors of context-tree weighting that are not the source's",
+    )
+    n_sequences: int = Field(4096, ge=8, le=10**6, description="sequences on which rivals are measured")
+    n_fitted: int = Field(2048, ge=8, le=10**6, description="sequences that the interpolation is fitted to")
+    fit_steps: int = Field(60, ge=1, le=10_000, description="steps of that fit")
+
+
+class Reading(Config):
+    """What is read off a trained model."""
+
+    n_sequences: int = Field(512, ge=2, le=10**6, description="fresh sequences of each replicate")
+
+
+class Rates(Tuning):
+    """The learning rate of each arm: of those whose excess is within `tie` of the least, the smallest."""
+
+    learning_rates: tuple[float, ...] = Field((3e-3, 9e-3, 2.7e-2), min_length=1, max_length=16)
+    n_seeds: int = Field(3, ge=1, le=1000, description="replicates of each rate")
+    tie: float = Field(5e-4, ge=0, le=10, description="nats within which rates are alike")
+    steps: int = Field(500, ge=1, le=10**8, description="optimiser steps of a trial")
+
+
+class Bounds(Config):
+    """Regions of the claims; excess in units of the best fixed order's."""
+
+    one: float = Field(1.5, gt=1, le=100, description="one layer: excess at least")
+    adapts: float = Field(0.75, gt=0, lt=1, description="more layers: excess at most")
+    evidence: float = Field(
+        0.5, gt=0, lt=1, description="coefficient of who follows the order that does well: at least"
+    )
+    blind: float = Field(0.25, gt=0, lt=1, description="coefficient of who does not: at most")
+    deeper: float = Field(0.1, gt=0, lt=1, description="coefficient of the most layers above that of two: at least")
+    modest: float = Field(0.25, gt=0, lt=1, description="difference between two layers and the most: at most")
+    bare: float = Field(0.1, gt=0, lt=10, description="attention only: excess above that of blocks with MLP")
+    mismatch: float = Field(0.5, gt=0, lt=1, description="wrong priors: excess at most")
+
+
+class Probe(Config):
+    """A cell: the rivals, or a member."""
+
+    kind: Literal["rivals", "tuning", "member"] = Field(description="what is looked at")
+    arm: str = Field("", description="which arm")
+    seed: int = Field(0, ge=0, description="replicate: seed of sequences and of first weights")
+    rate: float | None = Field(None, description="learning rate")
+    task: Task | None = Field(None, description="the trees; none of a member that only tunes")
+    rivals: Rivals | None = Field(None, description="what a model is held against; none of a member that only tunes")
+    reading: Reading | None = Field(None, description="what is read off; of members that are judged")
+
+
+def quarters(scored: int) -> list[slice]:
+    """Parts of the scored positions."""
+    edges = [scored * i // QUARTERS for i in range(QUARTERS + 1)]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def source_of(task: Task, arm: Arm) -> Source:
+    """What an arm is trained on."""
+    return task.full_source if arm.kind == "full" else task.source

@@ -1,0 +1,80 @@
+"""The number of each claim."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from testbed.studies.gate import learnt, usable
+from testbed.studies.judge import Evidence, Max, Mean, Min, Replicates, Student
+from testbed.studies.variable_order.claims import STUDY
+from testbed.studies.variable_order.config import Arm
+from testbed.studies.variable_order.data import ArmData, Data, Floats
+
+if TYPE_CHECKING:
+    from testbed.studies.variable_order.study import VariableOrder
+
+NEAR_COUNTS = 1.25
+"""Of the excess of counting symbols: one layer, or attention alone, that has learnt no more than that is not judged."""
+
+
+def evidence(study: "VariableOrder", data: Data) -> dict[str, Evidence]:
+    """Every claim's number, by the claim's id."""
+    best = data.best
+    deep = [data.arms[Arm(layers).name] for layers in study.layers[1:]]
+    one, two, most = data.arms[Arm(1).name], deep[0], deep[-1]
+    bare, full = data.arms[Arm(2, "bare").name], data.arms[Arm(2, "full").name]
+    own = learnt(full.own, np.full(len(full.own), data.full_below), 1.0)
+    both = learnt(two.mean(), two.gap(0), 1.0) & learnt(most.mean(), most.gap(0), 1.0)
+    adapts = learnt(
+        two.mean(), two.gap(best), 1.0
+    )  # what is no nearer than a fixed order says nothing on how it blends
+    ahead = (two.mean() - most.mean()) / two.gap(best)
+
+    def counts(arm: ArmData) -> NDArray[np.bool_]:
+        return learnt(arm.mean(), arm.gap(0), NEAR_COUNTS)
+
+    found: dict[str, Evidence] = {
+        "one_fails": of_learnt(data, one.share(best), counts(one)),
+        "two_adapts": data.mean(two.share(best)),
+        "deep_adapts": Max([data.mean(arm.share(best)) for arm in deep[1:]]),
+        "everywhere": Max([data.mean(arm.share(data.best_in(part), part)) for arm in deep for part in data.parts]),
+        "two_blend": of_learnt(data, two.late, adapts),
+        "two_nearest": of_learnt(data, (two.mean() - two.to_interpolation.mean(axis=-1)) / two.gap(best), adapts),
+        "depth_evidence": of_learnt(data, most.late - two.late, both),
+        "deep_evidence": of_learnt(data, most.late, both),
+        "beyond_counts": data.mean(most.mean() / most.gap_interpolation.mean(axis=-1)),
+        "nearest": Min([data.mean(lead(arm, order, best)) for arm in deep for order in range(data.n_orders)]),
+        "full_blind": of_learnt(data, full.late, own),
+        "full_fixed": of_learnt(data, full.share(best), own),
+        "depth_pays": of_learnt(data, ahead, both),
+        "depth_modest": of_learnt(data, ahead, both),
+        "bare_short": of_learnt(data, (bare.mean() - two.mean()) / two.gap(best), counts(bare)),
+        "bare_fixed": of_learnt(data, bare.share(best), counts(bare)),
+        "ppm_worse": data.mean((two.gap_ppm.mean(axis=-1) - two.mean()) / two.gap(best)),
+        "mismatch": Max(
+            [
+                of_sequences(data.rows[f"mismatch_{place}"] - study.bounds.mismatch * data.rows[f"order_{best}"])
+                for place in range(len(study.rivals.mismatches))
+            ]
+        ),
+    }
+    return {f"{STUDY}.{name}": number for name, number in found.items()}
+
+
+def lead(arm: ArmData, order: int, best: int) -> Floats:
+    """(R,): by how much context-tree weighting is nearer to a model than a fixed order is."""
+    return np.asarray((arm.to_orders[:, order].mean(axis=-1) - arm.mean()) / arm.gap(best))
+
+
+def of_learnt(data: Data, values: Floats, kept: NDArray[np.bool_]) -> Evidence:
+    """The mean over runs that learnt; nothing is decided where they are too few."""
+    if not usable(kept):
+        return Student(0.0, np.inf, 1)
+    numbers = tuple(int(one) for one in np.array(data.numbers)[kept])
+    return Mean(values[kept], Replicates({"seed": numbers}, seed=0))
+
+
+def of_sequences(values: Floats) -> Evidence:
+    """The mean over sequences."""
+    return Student(float(values.mean()), float(values.std(ddof=1)), len(values), "sequence")
