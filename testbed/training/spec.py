@@ -61,7 +61,11 @@ class OptimiserConfig(Config):
 
     learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay of the matrices")
-    clip: float | None = Field(1.0, gt=0, description="largest gradient norm; left out: no clipping")
+    clip: float | None = Field(
+        1.0,
+        gt=0,
+        description="largest gradient norm; None: no clipping (in TOML, which has no None, a number out of reach)",
+    )
     steps: int = Field(1000, ge=1, description="optimiser steps")
     warmup_steps: int = Field(20, ge=0, description="steps of linear warm-up")
     final_fraction: float = Field(0.0, ge=0, le=1, description="last learning rate as a fraction of the peak")

@@ -41,7 +41,7 @@ def plain_loss(p, q, flat, width, tied, positions, value_map):
 
 
 @given(p=CHANCE, q=CHANCE, tied=st.booleans(), seed=st.integers(0, 10**6), length=st.integers(1, 3))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_loss_gradient_and_hessian_are_those_of_the_exact_loss(p, q, tied, seed, length):
     """With positions and values of any size; p + q = 1 included."""
     width, rng = 2, np.random.default_rng(seed)
@@ -61,6 +61,7 @@ def test_loss_gradient_and_hessian_are_those_of_the_exact_loss(p, q, tied, seed,
 
 
 @given(p=CHANCE, q=CHANCE, tied=st.booleans(), width=st.integers(1, 5))
+@settings(max_examples=30)
 def test_the_sign_is_that_of_tying_and_of_p_plus_q(p, q, tied, width):
     eigenvalue = second_eigenvalue(p, q)
     assume(abs(eigenvalue) > 1e-6)
@@ -74,6 +75,7 @@ def test_the_sign_is_that_of_tying_and_of_p_plus_q(p, q, tied, width):
 
 
 @given(p=CHANCE, q=CHANCE)
+@settings(max_examples=30)
 def test_values_turn_the_signs_round(p, q):
     """W = -s I with s above 1 / kappa makes the minimum of p + q < 1, and takes away that of p + q > 1."""
     eigenvalue = second_eigenvalue(p, q)
@@ -84,6 +86,7 @@ def test_values_turn_the_signs_round(p, q):
 
 
 @given(p=CHANCE, q=CHANCE)
+@settings(max_examples=15, deadline=None)
 def test_levels_are_the_source_s(p, q):
     """Its chain has weights in multiples of 2^-32."""
     levels = MarkovSource([[1 - p, p], [q, 1 - q]]).conditional_entropies(1).value
