@@ -18,7 +18,7 @@ class MLPOptimiserConfig(Config):
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(8e-4, ge=0, description="decoupled weight decay of all weights")
-    clip: float | None = Field(1.0, gt=0, description="largest gradient norm; left out: no clipping")
+    clip: float | None = Field(1.0, gt=0, description="largest gradient norm; None: no clipping")
     cosine: bool = Field(False, description="the rate falls to zero by half a cosine; else it is constant")
 
 

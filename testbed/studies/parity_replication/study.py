@@ -66,7 +66,7 @@ class ParityReplication(SeededStudy):
     released: Protocol = Field(description="the public code's protocol, judged at its early stop")
     sound: Protocol = Field(description="a protocol whose steps do not depend on D, judged at its end")
     batch_size: int = Field(ge=1, le=10**7, description="samples a step")
-    clip: float | None = Field(1.0, gt=0, le=1e6, description="largest gradient norm; left out: no clipping")
+    clip: float | None = Field(1.0, gt=0, le=1e6, description="largest gradient norm; None: no clipping")
     patience: int = Field(25, ge=1, le=10**6, description="epochs without a new least validation loss that end a run")
     most_epochs: int = Field(200, ge=1, le=10**6, description="epochs that end a run in any case")
     n_validation: int = Field(ge=2, le=10**8, description="validation samples, scored after every epoch")
