@@ -1,4 +1,4 @@
-"""What the study `variable_order` is asked: trees, arms, rivals, reading, bounds. Fixed before the runs that decide."""
+"""What the study `variable_order` is asked: trees, arms, rivals, reading, bounds. What was fixed when: `study`."""
 
 from itertools import pairwise
 from typing import Literal, NamedTuple, Self
@@ -107,7 +107,7 @@ class Rivals(Config):
         description="priors of context-tree weighting that are not the source's",
     )
     n_sequences: int = Field(4096, ge=8, le=10**6, description="sequences on which rivals are measured")
-    n_fitted: int = Field(2048, ge=8, le=10**6, description="sequences that the interpolation is fitted to")
+    n_fitted: int = Field(2048, ge=8, le=10**6, description="sequences that interpolation and blends are fitted to")
     fit_steps: int = Field(60, ge=1, le=10_000, description="steps of that fit")
 
 
@@ -127,10 +127,11 @@ class Rates(Tuning):
 
 
 class Bounds(Config):
-    """Regions of the claims; excess in units of the best fixed order's."""
+    """Regions of the claims; excess in units of the best fixed order's, `near` in nats."""
 
     one: float = Field(1.5, gt=1, le=100, description="one layer: excess at least")
     adapts: float = Field(0.75, gt=0, lt=1, description="more layers: excess at most")
+    near: float = Field(0.005, gt=0, le=10, description="nats: more layers are near with an excess of at most that")
     evidence: float = Field(
         0.5, gt=0, lt=1, description="coefficient of who follows the order that does well: at least"
     )
@@ -138,13 +139,15 @@ class Bounds(Config):
     deeper: float = Field(0.1, gt=0, lt=1, description="coefficient of the most layers above that of two: at least")
     modest: float = Field(0.25, gt=0, lt=1, description="difference between two layers and the most: at most")
     bare: float = Field(0.1, gt=0, lt=10, description="attention only: excess above that of blocks with MLP")
-    mismatch: float = Field(0.5, gt=0, lt=1, description="wrong priors: excess at most")
+    settled: float = Field(
+        0.1, gt=0, le=1, description="share of the excess that the last doubling of steps took off: at most"
+    )
 
 
 class Probe(Config):
-    """A cell: the rivals, or a member."""
+    """A cell: the learners without a network, constant blends on the sequences of one replicate, or a member."""
 
-    kind: Literal["rivals", "tuning", "member"] = Field(description="what is looked at")
+    kind: Literal["learners", "blends", "tuning", "member"] = Field(description="what is looked at")
     arm: str = Field("", description="which arm")
     seed: int = Field(0, ge=0, description="replicate: seed of sequences and of first weights")
     rate: float | None = Field(None, description="learning rate")

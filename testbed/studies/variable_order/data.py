@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from testbed.runs import Record
 from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.variable_order.blends import CONSTANT
 from testbed.studies.variable_order.config import quarters
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ class Data:
     arms        by name
     rows        by rival: (N,) excess of each sequence; `tree`: what is lost against it; `rate`: the Bayes loss
     positions   by rival: (P,)
+    errors      by rival: (P,) standard errors of those
     late        by rival: coefficient of context-tree weighting in its laws, in the second half
+    leads       by constant blend: by how much it is nearer to context-tree weighting than to the nearest fixed order
+    weights     by constant blend: (D + 1,)
+    constant    by constant blend: (R, P) excess on the sequences of each replicate
     full_gap, full_below   on full trees: see `measure.rivals_record`
     paired      z of cross-entropy less Bayes loss and excess, of every judged member
     """
@@ -63,7 +68,11 @@ class Data:
     arms: dict[str, ArmData]
     rows: dict[str, Floats]
     positions: dict[str, Floats]
+    constant: dict[str, Floats]
+    errors: dict[str, Floats] = field(default_factory=dict)
     late: dict[str, float] = field(default_factory=dict)
+    leads: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Floats] = field(default_factory=dict)
     full_gap: float = 0.0
     full_below: float = 1.0
     paired: Floats = field(default_factory=lambda: np.zeros(1))
@@ -83,6 +92,12 @@ class Data:
         """Likewise over some positions."""
         return int(np.argmin([self.positions[f"order_{order}"][part].mean() for order in range(self.n_orders)]))
 
+    def bar(self, part: slice | None = None) -> Floats:
+        """(R,): excess of the constant blend that is best there on the rivals' sequences."""
+        where = part or slice(None)
+        name = min(self.constant, key=lambda one: float(self.positions[one][where].mean()))
+        return np.asarray(self.constant[name][:, where].mean(axis=-1))
+
     @property
     def parts(self) -> list[slice]:
         """Quarters of the positions."""
@@ -98,17 +113,20 @@ class Data:
 def gather(study: "VariableOrder", records: Sequence[Record]) -> Data | None:
     """The records that the study names; None if one is missing."""
     members: dict[tuple[str, int], Record] = {}
+    blends: dict[int, Record] = {}
     rivals: Record | None = None
     for record in records:
         p = record.probe
         if record.status == "failed" or p["kind"] == "tuning":
             continue
-        if p["kind"] == "rivals":
+        if p["kind"] == "learners":
             rivals = record
+        elif p["kind"] == "blends":
+            blends[p["seed"]] = record
         else:
             members[p["arm"], p["seed"]] = record
     wanted = [(arm.name, seed) for arm in study.arms for seed in study.seeds]
-    if rivals is None or any(one not in members for one in wanted):
+    if rivals is None or any(one not in members for one in wanted) or any(one not in blends for one in study.seeds):
         return None
     judged = [members[one] for one in wanted]
     done = [one for one in judged if one.status == "done"]
@@ -117,14 +135,23 @@ def gather(study: "VariableOrder", records: Sequence[Record]) -> Data | None:
         mine = [one for one in done if one.probe["arm"] == arm.name]
         if mine:
             arms[arm.name] = arm_of(mine)
+
+    def named(prefix: str) -> dict[str, Floats]:
+        return {name.removeprefix(prefix): one for name, one in rivals.arrays.items() if name.startswith(prefix)}
+
+    def numbers(prefix: str) -> dict[str, float]:
+        return {name.removeprefix(prefix): number(rivals, name) for name in rivals.metrics if name.startswith(prefix)}
+
     return Data(
         numbers=tuple(study.seeds),
         arms=arms,
-        rows={name.removeprefix("rows_"): one for name, one in rivals.arrays.items() if name.startswith("rows_")},
-        positions={
-            name.removeprefix("position_"): one for name, one in rivals.arrays.items() if name.startswith("position_")
-        },
-        late={name.removeprefix("late_"): number(rivals, name) for name in rivals.metrics if name.startswith("late_")},
+        rows=named("rows_"),
+        positions=named("position_"),
+        constant={name: np.stack([blends[seed].arrays[f"gap_{name}"] for seed in study.seeds]) for name in CONSTANT},
+        errors=named("error_"),
+        late=numbers("late_"),
+        leads=numbers("lead_"),
+        weights=named("weights_"),
         full_gap=number(rivals, "full_gap"),
         full_below=number(rivals, "full_below"),
         paired=np.array([number(one, "paired") / number(one, "paired_error") for one in done]),

@@ -10,6 +10,7 @@ from testbed.studies.judge import Evidence, Max, Mean, Min, Replicates, Student
 from testbed.studies.variable_order.claims import STUDY
 from testbed.studies.variable_order.config import Arm
 from testbed.studies.variable_order.data import ArmData, Data, Floats
+from testbed.studies.variable_order.settled import Open, moving
 
 if TYPE_CHECKING:
     from testbed.studies.variable_order.study import VariableOrder
@@ -34,13 +35,16 @@ def evidence(study: "VariableOrder", data: Data) -> dict[str, Evidence]:
     def counts(arm: ArmData) -> NDArray[np.bool_]:
         return learnt(arm.mean(), arm.gap(0), NEAR_COUNTS)
 
+    near = [data.mean(arm.mean()) for arm in deep]
+    everywhere = [data.mean(arm.mean(part) / data.bar(part)) for arm in deep for part in data.parts]
     found: dict[str, Evidence] = {
         "one_fails": of_learnt(data, one.share(best), counts(one)),
-        "two_adapts": data.mean(two.share(best)),
-        "deep_adapts": Max([data.mean(arm.share(best)) for arm in deep[1:]]),
-        "everywhere": Max([data.mean(arm.share(data.best_in(part), part)) for arm in deep for part in data.parts]),
+        "beyond_one": Max([data.mean(arm.share(best)) for arm in deep]),
+        "two_adapts": data.mean(two.mean() / data.bar()),
+        "deep_adapts": Max([data.mean(arm.mean() / data.bar()) for arm in deep[1:]]),
+        "everywhere": Max(everywhere),
+        "near": Max(near),
         "two_blend": of_learnt(data, two.late, adapts),
-        "two_nearest": of_learnt(data, (two.mean() - two.to_interpolation.mean(axis=-1)) / two.gap(best), adapts),
         "depth_evidence": of_learnt(data, most.late - two.late, both),
         "deep_evidence": of_learnt(data, most.late, both),
         "beyond_counts": data.mean(most.mean() / most.gap_interpolation.mean(axis=-1)),
@@ -52,14 +56,26 @@ def evidence(study: "VariableOrder", data: Data) -> dict[str, Evidence]:
         "bare_short": of_learnt(data, (bare.mean() - two.mean()) / two.gap(best), counts(bare)),
         "bare_fixed": of_learnt(data, bare.share(best), counts(bare)),
         "ppm_worse": data.mean((two.gap_ppm.mean(axis=-1) - two.mean()) / two.gap(best)),
-        "mismatch": Max(
-            [
-                of_sequences(data.rows[f"mismatch_{place}"] - study.bounds.mismatch * data.rows[f"order_{best}"])
-                for place in range(len(study.rivals.mismatches))
-            ]
-        ),
     }
+    for name, arms in on_layers(study).items():
+        why = moving(study, data, arms)
+        if why and not isinstance(found[name], Open):
+            found[name] = Open(found[name], why)
     return {f"{STUDY}.{name}": number for name, number in found.items()}
+
+
+def on_layers(study: "VariableOrder") -> dict[str, tuple[Arm, ...]]:
+    """Claims on what layers do, not only on models after so many steps, and the arms whose training must be over."""
+    one, two, most, bare = Arm(1), Arm(2), Arm(study.layers[-1]), Arm(2, "bare")
+    return {
+        "one_fails": (one,),
+        "two_blend": (two,),
+        "depth_evidence": (two, most),
+        "deep_evidence": (most,),
+        "depth_pays": (two, most),
+        "depth_modest": (two, most),
+        "bare_short": (bare, two),
+    }
 
 
 def lead(arm: ArmData, order: int, best: int) -> Floats:
@@ -70,11 +86,6 @@ def lead(arm: ArmData, order: int, best: int) -> Floats:
 def of_learnt(data: Data, values: Floats, kept: NDArray[np.bool_]) -> Evidence:
     """The mean over runs that learnt; nothing is decided where they are too few."""
     if not usable(kept):
-        return Student(0.0, np.inf, 1)
+        return Open(Student(0.0, np.inf, 1), f"only {int(kept.sum())} of {len(kept)} runs learnt enough to be judged")
     numbers = tuple(int(one) for one in np.array(data.numbers)[kept])
     return Mean(values[kept], Replicates({"seed": numbers}, seed=0))
-
-
-def of_sequences(values: Floats) -> Evidence:
-    """The mean over sequences."""
-    return Student(float(values.mean()), float(values.std(ddof=1)), len(values), "sequence")

@@ -1,4 +1,4 @@
-"""The cells of the study: rivals and the tuning first, members once their arm's rate is tuned."""
+"""The cells of the study: learners without a network and the tuning first, members once their arm's rate is tuned."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 def all_cells(study: "VariableOrder", finished: Mapping[str, Record]) -> list[Cell]:
     """Every cell that can be named."""
-    probe = Probe(kind="rivals", seed=RIVAL_SEED, task=study.task, rivals=study.rivals)
-    found = [Cell(study.type_name, study.version, probe)]
+    probes = [Probe(kind="learners", seed=RIVAL_SEED, task=study.task, rivals=study.rivals)]
+    probes += [
+        Probe(kind="blends", seed=seed, task=study.task, rivals=study.rivals, reading=study.reading)
+        for seed in study.seeds
+    ]
+    found = [Cell(study.type_name, study.version, probe) for probe in probes]
     for arm in study.arms:
         rate, tuning = tuned(study, arm, finished)
         found += tuning

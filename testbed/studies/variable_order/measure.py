@@ -12,6 +12,7 @@ import numpy as np
 from testbed.predictors.back_off import back_off_law
 from testbed.runs import Cell, Record
 from testbed.runs.record import Metric
+from testbed.studies.variable_order.blends import constant_laws, constants
 from testbed.studies.variable_order.config import QUARTERS, RIVAL_SEED, Probe, Rivals, Task, quarters
 from testbed.studies.variable_order.rivals import (
     Floats,
@@ -67,11 +68,29 @@ def reference(task: Task, rivals: Rivals, n: int, seed: int) -> Reference:
     return Reference(tokens, source.predict(tokens)[:, task.depth :], orders, blended, ppm)
 
 
+def blended(task: Task, rivals: Rivals, known: Reference) -> dict[str, Floats]:
+    """(N, L - D, V) laws of both constant blends; their weights are fitted to other sequences."""
+    weights = constants(task.source, task.length, rivals.n_fitted, RIVAL_SEED + 1)
+    return constant_laws(weights, known.orders)
+
+
+def blends_record(cell: Cell, task: Task, rivals: Rivals, n: int) -> Record:
+    """`gap_NAME` (L - D,): excess of each constant blend on the sequences on which a replicate's models are judged."""
+    assert isinstance(cell.probe, Probe)
+    known = reference(task, rivals, n, cell.probe.seed)
+    arrays = {
+        f"gap_{name}": divergence(known.bayes, law).mean(axis=0) for name, law in blended(task, rivals, known).items()
+    }
+    return Record(cell.key, cell.study, cell.resolved(), "done", {}, arrays)
+
+
 def rivals_record(cell: Cell, task: Task, rivals: Rivals) -> Record:
-    """For each rival `rows_NAME` (N,), the excess of every sequence, and `position_NAME` (L - D,), its mean; for
-    `tree`, which knows the tree, what context-tree weighting loses against it.
+    """For each rival `rows_NAME` (N,), the excess of every sequence, `position_NAME` (L - D,), its mean, and
+    `error_NAME` (L - D,), its standard error; for `tree`, which knows the tree, what context-tree weighting loses
+    against it. `weights_NAME` (D + 1,): those of the constant blends.
 
     late_NAME   coefficient of context-tree weighting in the rival's laws, in the second half
+    lead_NAME   by how much a constant blend is nearer to context-tree weighting than to the nearest fixed order
     full_gap    largest divergence of the highest order from context-tree weighting on full trees
     full_below  mean divergence there of the order below it, over all positions
     """
@@ -79,13 +98,17 @@ def rivals_record(cell: Cell, task: Task, rivals: Rivals) -> Record:
     known = reference(task, rivals, rivals.n_sequences, RIVAL_SEED)
     v, d = source.vocab_size, source.depth
     laws = {f"order_{order}": law for order, law in enumerate(known.orders)}
-    laws |= {"interpolation": known.interpolation, "ppm": known.ppm}
+    mixed = blended(task, rivals, known)
+    laws |= {"interpolation": known.interpolation, **mixed, "ppm": known.ppm}
     for place, one in enumerate(rivals.mismatches):
         laws[f"mismatch_{place}"] = tree_law(known.tokens, d, v, one.branching, one.concentration, one.depth)
     excess = {name: divergence(known.bayes, law) for name, law in laws.items()}
     excess["tree"] = divergence(known_tree_laws(known.tokens, source, RIVAL_SEED), known.bayes)
     arrays = {f"rows_{name}": one.mean(axis=1) for name, one in excess.items()}
     arrays |= {f"position_{name}": one.mean(axis=0) for name, one in excess.items()}
+    arrays |= {f"error_{name}": one.std(axis=0, ddof=1) / np.sqrt(rivals.n_sequences) for name, one in excess.items()}
+    weights = constants(source, task.length, rivals.n_fitted, RIVAL_SEED + 1)
+    arrays |= {f"weights_{name}": one for name, one in weights.items()}
     arrays["rows_rate"] = -(known.bayes * np.log(known.bayes)).sum(axis=-1).mean(axis=1)
     full = tokens_of(task.full_source, RIVAL_SEED, FULL_SEQUENCES, task.length)
     *_, below, same = (
@@ -98,6 +121,9 @@ def rivals_record(cell: Cell, task: Task, rivals: Rivals) -> Record:
     half = slice(task.scored // 2, task.scored)
     for name, law in laws.items():
         metrics[f"late_{name}"] = adaptivity(law[:, half], known.bayes[:, half], known.beside[:, :, half])
+    for name, law in mixed.items():
+        to_orders = min(float(divergence(one, law).mean()) for one in known.orders)
+        metrics[f"lead_{name}"] = to_orders - float(excess[name].mean())
     return Record(cell.key, cell.study, cell.resolved(), "done", metrics, arrays)
 
 

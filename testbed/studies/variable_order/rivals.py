@@ -6,7 +6,8 @@ Every one of them takes the first D tokens for uniform and counts targets from p
     interpolation       q_D = p_D,  q = g_D(n_D) p_D + (1 - g_D(n_D)) (g_(D-1)(n_(D-1)) p_(D-1) + ...),  g_0 = 1:
                         how far each order l is believed depends on how often its context was seen (n_l), not on which
                         order has done well in this sequence (Jelinek & Mercer 1980). The g are fitted by
-                        expectation-maximisation to fresh sequences, against the Bayes law: the best such learner
+                        expectation-maximisation to fresh sequences, against the Bayes law: the best linear blend with
+                        one gate for each order and count
     knows the tree      counts of its leaf; what it gains over context-tree weighting is the price of not knowing it
 """
 
@@ -120,9 +121,10 @@ def adaptivity(model: Floats, bayes: Floats, others: Floats) -> float:
 
         model ~ g bayes + sum_i w_i others_i        least squares over places and symbols; g is returned
 
-    It is 1 for context-tree weighting and 0 for each of the others and for every blend of them whose weights are the
-    same throughout, whatever they are; what a model has beside these does not pull it to either end. model and bayes
-    (..., V), others (n, ..., V).
+    It is 1 for context-tree weighting and 0 for each of the others and for every linear blend of them whose weights are
+    the same throughout. Of any other law it is only a number between: blends by counts with other gates, log-linear
+    blends and prediction by partial matching follow no evidence and have coefficients that are not 0, so that one no
+    larger than theirs shows nothing. model and bayes (..., V), others (n, ..., V).
     """
     columns = np.concatenate([bayes[None], others]).reshape(len(others) + 1, -1)
     return float(np.linalg.lstsq(columns.T, model.ravel(), rcond=None)[0][0])

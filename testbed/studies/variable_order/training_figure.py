@@ -27,7 +27,8 @@ def training_figure(study: "VariableOrder", data: Data) -> StudyFigure:
         rows += [{"step": row.pop("position")} | row for row in curve(axis, data, one.path_step, one.path_excess, look)]
     seen = study.task.scored / study.task.length  # what rivals lose at the first D positions is 0
     levels = [(f"order_{order}", f"order {order}") for order in range(data.n_orders)]
-    for place, (name, label) in enumerate([*levels, ("interpolation", "interpolation by counts")]):
+    blends = [("loglinear", "log-linear blend"), ("interpolation", "interpolation by counts")]
+    for place, (name, label) in enumerate([*levels, *blends]):
         level = seen * float(data.positions[name].mean())
         axis.axhline(level, color="0.4", linewidth=0.7, linestyle=(0, (4, 2)))
         at = 0.005 + 0.1 * place  # side by side, for levels may be close
@@ -46,8 +47,11 @@ def training_figure(study: "VariableOrder", data: Data) -> StudyFigure:
         caption=(
             "Excess over context-tree weighting along training, all positions; mean over"
             f" {study.n_seeds} runs, bands {LEVEL:.0%} intervals; the learning rate falls to"
-            f" {study.optimiser.final_fraction:g} of its peak at the end. Dashed: levels of learners without a network."
+            f" {study.optimiser.final_fraction:g} of its peak at the end, so that a curve that flattens there does not"
+            " say that longer training would bring nothing. Dashed: levels of learners without a network."
             f" One layer is trained {study.longer} times as long. Least mean: {lowest:.4f} nats."
         ),
-        claims=tuple(f"{STUDY}.{name}" for name in ("one_fails", "beyond_counts", "depth_pays", "depth_modest")),
+        claims=tuple(
+            f"{STUDY}.{name}" for name in ("one_fails", "beyond_counts", "depth_pays", "depth_modest", "bare_short")
+        ),
     )
