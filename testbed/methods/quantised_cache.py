@@ -29,8 +29,9 @@ class QuantisedCache(Method):
     KVQuant reads the ends of channels off other data beforehand, fits its levels to them by weighted k-means, and takes
     outliers by thresholds of each vector; the levels and the outliers here are this project's reading. A channel's ends
     come from this key and those before it (in a bidirectional model: from the whole window), so that nothing from
-    behind a query enters; a key that sets a new end is kept exactly there. With channels, outliers cost a sort for each
-    position. Meant for a trained model; in training gradients pass straight through.
+    behind a query enters; a key that sets a new end is kept exactly there, which by itself favours channels over
+    tokens. `normal` levels are fitted to nothing. With channels, outliers cost a sort for each position. Meant for a
+    trained model; in training gradients pass straight through.
     """
 
     slots: ClassVar[frozenset[str]] = frozenset({"cache"})

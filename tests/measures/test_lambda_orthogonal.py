@@ -85,6 +85,8 @@ def test_a_path_runs_from_least_squares_to_the_rotation():
     assert np.all(np.diff([one.loss for one in path]) >= -1e-9)
     assert path[0].loss == pytest.approx(pair.least_squares().loss, rel=1e-5)
     assert path[-1].loss == pytest.approx(pair.procrustes().loss, rel=1e-5)
+    assert 0 < max(one.gradient for one in path) < 1e-6
+    assert pair.procrustes().gradient == pair.least_squares().gradient == 0
 
 
 def test_ridge_goes_to_where_it_is_drawn():

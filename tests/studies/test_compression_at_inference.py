@@ -12,9 +12,17 @@ from testbed.core import ConfigError
 from testbed.sources import build
 from testbed.studies import load_studies
 from testbed.studies.compression_at_inference import CompressionAtInference
-from testbed.studies.compression_at_inference.adapting import Decoder, paths
-from testbed.studies.compression_at_inference.cache import divergence, half_variance
-from testbed.studies.compression_at_inference.config import CACHED, DROPPED, Adapters, Dropping, repeated_bits
+from testbed.studies.compression_at_inference.adapting import Decoder, Paths, belief_of_tokens, kept_on_front, paths
+from testbed.studies.compression_at_inference.cache import (
+    Untrained,
+    cache_arrays,
+    decisive,
+    divergence,
+    exceeded,
+    half_variance,
+    row_noise,
+)
+from testbed.studies.compression_at_inference.config import CACHED, DROPPED, KEYS, Adapters, Dropping, repeated_bits
 from testbed.studies.compression_at_inference.data import NAMES, gather
 from testbed.studies.compression_at_inference.dropping import CRITERIA, contexts_of, regret, with_fillers
 from testbed.studies.compression_at_inference.grid import all_cells, member_cell
@@ -144,6 +152,14 @@ def test_bits_that_come_again():
     assert found == pytest.approx(np.prod([0.5 * (0.9**2 + 0.1**2)] * 2))
 
 
+def test_fillers_and_noise_differ_in_surprisal_alone(smoke, finished):
+    data = gather(smoke, finished)
+    assert data is not None
+    for name in CRITERIA:
+        same = np.array_equal(data.drops["fillers"][name], data.drops["noise"][name])
+        assert same != (name == "surprisal")
+
+
 def test_all_tokens_as_surprising_is_chance():
     curves = contexts_of(Dropping(context_length=6).source("alone", 0), 6, 1).curves()
     np.testing.assert_allclose(curves["surprisal"], curves["chance"], atol=1e-12)
@@ -178,7 +194,79 @@ def test_without_rotation_before_and_after_are_one_operation(smoke, finished):
         assert (moved[:, :, -1] < moved[:, :, 0]).all()
 
 
+def slow_rows(before, after, weights, new_weights):
+    """Loops over rows: noise (sum, rows), exceeded (rows, decisive ones), decisive (rows, those of several keys)."""
+    noise, beyond, sure = [], [], []
+    for place in np.ndindex(*before.shape[:-1]):
+        seen = np.isfinite(before[place])
+        if seen.sum() > 1:
+            noise.append(np.var(after[place][seen] - before[place][seen]))
+            sure.append(weights[place].max() > 0.5)
+        if weights[place].max() > 0.5:
+            beyond.append(np.argmax(new_weights[place]) != np.argmax(weights[place]))
+    return (sum(noise), len(noise)), (sum(beyond), len(beyond)), (sum(sure), len(sure))
+
+
+def test_noise_and_exceeded_margins_against_loops():
+    import torch
+
+    rng = np.random.default_rng(0)
+    hidden = np.triu(np.ones((5, 5), dtype=bool), 1)
+    before, after = (np.where(hidden, -np.inf, 3 * rng.standard_normal((1, 4, 1, 5, 5))) for _ in range(2))
+    given = [torch.from_numpy(one) for one in (before, after)]
+    weights, new_weights = (torch.softmax(one, dim=-1) for one in given)
+    noise, beyond, sure = slow_rows(before, after, weights.numpy(), new_weights.numpy())
+    assert row_noise(*given) == pytest.approx(noise)
+    assert exceeded(weights, new_weights) == beyond
+    assert decisive(weights) == sure
+    assert beyond[0] > 0
+
+
+def test_rows_in_many_pieces_are_rows_in_one(smoke):
+    cache = smoke.cache.replace(bits=(2, 3, 4, 8), high=4, n_sequences=5)
+    spec = member_cell(smoke, "copy_rope", 0, 1e-2).training
+    assert spec is not None
+    one, many = (cache_arrays(Untrained(spec), cache, 0, "cpu", entries) for entries in (2**20, 20))
+    for name, values in one.items():
+        np.testing.assert_allclose(values, many[name], rtol=1e-9, atol=1e-15)
+    assert (one["noise"] > 0).all()
+
+
+def test_distance_from_the_law_against_loops(smoke, finished):
+    data = gather(smoke, finished)
+    assert data is not None
+    arms, found = ("copy_rope", "copy_bias"), data.from_law(("copy_rope", "copy_bias"), KEYS)
+    beyond = {arm: data.caches[arm]["exceeded"].copy() for arm in arms}
+    levels = (2.0**data.bits - 1) ** 2
+    for row in range(len(data.seeds)):
+        inside, outside = [], []
+        for arm in arms:
+            moved = data.caches[arm]["divergence"][row]
+            for s in range(len(KEYS)):
+                for b in range(len(data.bits) - 1):
+                    away = np.log(moved[s, b] * levels[b] / (moved[s, -1] * levels[-1]))
+                    (outside if beyond[arm][row, s, b] > 0 else inside).append(away)
+        for one, values in zip(found, (np.abs(inside), outside), strict=True):
+            assert one[row] == pytest.approx(np.mean(values) if len(values) else np.nan, nan_ok=True)
+
+
 # ------------------------------------------------------------------------------------------------ adapters
+def test_what_is_kept_along_a_front():
+    """By hand: targets from what the rotation carries, .5, to .01 short of what the affine map does, 1."""
+    carried, own = np.array([[0.6, 0.8]]), np.array([[0.9, 0.4]])
+    given = Paths(carried, own, own, np.array([1.0, 0.5]), np.array([0.1, 0.95]))
+    expected = []
+    for target in np.linspace(0.5, 0.99, 101):
+        points = ((0.6, 0.9), (0.8, 0.4), (1.0, 0.1), (0.5, 0.95))
+        expected.append(max(kept for c, kept in points if c >= target - 1e-12))
+    assert kept_on_front(given, 0) == pytest.approx(np.mean(expected))
+
+
+def test_more_of_the_tokens_tells_more_of_the_belief():
+    found = belief_of_tokens(Adapters(context_length=4))
+    assert 0 < found[0] < found[1] < found[2] < 1
+
+
 def test_one_network_turned_is_carried_whole_by_a_rotation():
     rng = np.random.default_rng(0)
     x, turn = rng.standard_normal((60, 4)), np.linalg.qr(rng.standard_normal((4, 4)))[0]
@@ -198,7 +286,8 @@ def test_every_scale_names_contexts_and_tuning_first(scale):
     (study,) = load_studies(CONFIG, scale)
     cells = list(all_cells(study, {}))
     n_tuning = 6 * len(study.rates.learning_rates) * study.rates.n_seeds
-    assert len({cell.key for cell in cells}) == len(cells) == n_tuning + len(DROPPED) * study.n_seeds
+    n_plain = (len(DROPPED) + len(CACHED)) * study.n_seeds
+    assert len({cell.key for cell in cells}) == len(cells) == n_tuning + n_plain
     assert scale == "smoke" or min(study.seeds) >= 100
 
 
@@ -220,6 +309,10 @@ def test_two_networks_of_a_pair_share_the_source_alone(smoke):
         ("cache.copy_length=3", "copy_length"),
         ("cache={lag=8, copy_length=8}", "twice the lag"),
         ("dropping.context_length=5", "even"),
+        ("dropping.context_length=12", "context_length"),
+        ("model.depth=3", "each arm sets its own"),
+        ('model.methods=["nope"]', "each arm sets its own"),
+        ("optimiser.steps=7", "each arm sets its own"),
         ("dropping.share=[0.9,0.1]", "must rise"),
     ],
 )
@@ -242,3 +335,10 @@ def test_the_smoke_run_is_judged_and_drawn(smoke, finished):
     lost = smoke.judge(finished[:-1])
     assert lost.verdicts == ()
     assert not lost.checks[0].passed
+
+
+def test_a_claim_on_models_that_did_not_learn_says_so(smoke, finished):
+    strict = smoke.replace(bounds=smoke.bounds.replace(gate=1e-9))
+    reasons = {one.claim.id.partition(".")[2]: one.reason for one in strict.judge(finished).verdicts}
+    assert "copy, rotary did not learn" in reasons["knee"]
+    assert "did not learn" not in reasons["surprisal_fillers"]

@@ -6,12 +6,16 @@ import numpy as np
 
 from testbed.studies.compression_at_inference.adapting import FAMILIES, SHORT, TITLES
 from testbed.studies.compression_at_inference.data import Data
-from testbed.studies.compression_at_inference.statements import LORTH
+from testbed.studies.compression_at_inference.other_claims import ADAPTED
+from testbed.studies.compression_at_inference.statements import STUDY
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.study import StudyFigure
 
 EVERY = 4
 """One interval is drawn in so many, so that they can be told apart."""
+LEFT = 0.75
+"""Where the axis of what is carried begins."""
+SHORTER = {"lambda": "lambda-\northogonal", "ridge": "ridge\nto 0", "shrunk": "ridge to\nthe rotation"}
 
 if TYPE_CHECKING:
     from testbed.studies.compression_at_inference.study import CompressionAtInference
@@ -57,9 +61,10 @@ def adapter_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
         )
     left.set_xlabel("belief carried: $R^2$ of the other's decoder", fontsize=8)
     left.set_ylabel("kept: $R^2$ of the own decoder, there and back", fontsize=8)
-    left.set_xlim(-0.05, 1.05)
+    left.axvline(max(data.tokens), color="0.6", linestyle=":", marker="", label="off the tokens", zorder=0)
+    left.set_xlim(LEFT, 1.005)
     left.set_ylim(-0.05, 1.05)
-    right.set_xticks(range(len(FAMILIES)), [TITLES[one].replace(", ", ",\n") for one in FAMILIES], fontsize=6)
+    right.set_xticks(range(len(FAMILIES)), [SHORTER[one] for one in FAMILIES], fontsize=7)
     right.set_xlim(-0.5, len(FAMILIES) - 0.4)
     right.set_ylabel("kept, mean over what is carried", fontsize=8)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
@@ -69,10 +74,11 @@ def adapter_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
         title="Adapters between two networks on Mess3",
         caption=(
             f"Left: paths of three families by penalty, mean over {study.n_seeds} pairs of networks with {LEVEL:.0%}"
-            " intervals, each alone and cut at 0 and 1, every fourth drawn; R^2 below 0 count as 0. Right: what a"
-            " family, with the affine map and the rotation at its ends, keeps of its own, mean over targets from what"
+            " intervals, each alone and cut at 0 and 1, every fourth drawn; R^2 below 0 count as 0. The axis begins at"
+            f" {LEFT:g}: ridge to 0 goes on to 0. Dotted: what least squares reads off a history's tokens. Right: what"
+            " a family, with the affine map and the rotation at its ends, keeps of its own, mean over targets from what"
             f" the rotation carries to {SHORT:g} short of what the affine map does; {LEVEL:.0%} intervals, grey points:"
             " pairs. All R^2 are of exact beliefs, weighted by the exact probabilities of held-out histories."
         ),
-        claims=tuple(one.id for one in study.claims() if one.paper == LORTH),
+        claims=tuple(f"{STUDY}.{name}" for name in ADAPTED),
     )

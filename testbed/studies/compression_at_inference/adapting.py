@@ -11,11 +11,12 @@ to the exact belief, one fitted on each network's own stream, are the decoders.
 
 Below 0 an R^2 counts as 0: nothing is left of the belief, whether by a little or by far.
 
-Four families of A: the lambda-orthogonal ones, by penalty; affine with ridge towards 0, and with ridge towards the
-rotation; their common ends are the affine map of least squares and the rotation of Procrustes.
+Three families of A: the lambda-orthogonal ones, found by sweeping the penalty on |W^T W - I|_F^2; affine with ridge
+towards 0, and with ridge towards the rotation. Ends are the affine map of least squares and the rotation of Procrustes.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,15 @@ SHORT = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Paths:
-    """carried, own, defect of each family, (families, penalties), and of the two ends, [affine, rotation] (2,)."""
+    """carried, own, defect of each family, (families, penalties), and of the two ends, [affine, rotation] (2,);
+    gradient: the largest that a fit by steps has left, of its objective in units of the mean variance."""
 
     carried: Floats
     own: Floats
     defect: Floats
     end_carried: Floats
     end_own: Floats
+    gradient: float = 0.0
 
 
 class Decoder:
@@ -81,7 +84,27 @@ def paths(x: Floats, y: Floats, beliefs: Floats, weights: Floats, adapters: Adap
     }
     found = np.array([[judged(one) for one in families[name]] for name in FAMILIES])
     ends = np.array([judged(one) for one in (pair.least_squares(adapters.decoder_ridge), rotation)])
-    return Paths(found[..., 0], found[..., 1], found[..., 2], ends[:, 0], ends[:, 1])
+    left = max(one.gradient for one in families["lambda"])
+    return Paths(found[..., 0], found[..., 1], found[..., 2], ends[:, 0], ends[:, 1], left)
+
+
+READ = ("the last token", "the last token and the counts of all", "all tokens by place")
+
+
+@lru_cache(maxsize=8)
+def belief_of_tokens(adapters: Adapters) -> tuple[float, ...]:
+    """R^2 of the exact belief by least squares on what READ names of a history's tokens, fitted and judged on the same
+    histories as adapters: what needs no network."""
+    source, n = adapters.source, adapters.context_length
+    law = source.context_law(n)
+    beliefs = source.beliefs(law.contexts)[:, -1]  # type: ignore[attr-defined]
+    places = np.eye(source.vocab_size)[law.contexts]  # (H, n, V)
+    last, fit = places[:, -1], np.arange(len(places)) % 2 == 0
+    found = []
+    for features in (last, np.concatenate([last, places.sum(axis=1)], axis=1), places.reshape(len(places), -1)):
+        decoder = Decoder(features[fit], beliefs[fit], law.probabilities[fit], 1e-12)
+        found.append(decoder.r_squared(features[~fit], beliefs[~fit], law.probabilities[~fit]))
+    return tuple(found)
 
 
 def kept_on_front(paths: Paths, family: int) -> float:

@@ -21,7 +21,7 @@ LABELS = {
     "channel after": "keys by channel, after",
     "token before": "keys by token, before",
     "token after": "keys by token, after",
-    "fitted": "keys by channel, before, uneven levels",
+    "uneven": "keys by channel, before, normal levels",
     "values by token": "values by token",
     "values by channel": "values by channel",
 }
@@ -52,7 +52,8 @@ def bits_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
             ]
         anchor = float(np.exp(data.log_divergence(arm, "channel before")[:, -1].mean()))
         law = anchor * (2.0 ** data.bits[-1] - 1) ** 2 / (2.0**data.bits - 1) ** 2
-        axis.plot(data.bits, law, color="0.4", linestyle=":", marker="", linewidth=1.2, label="$c\\,(2^b - 1)^{-2}$")
+        style_of_law = {"color": "0.8", "linestyle": "-", "marker": "", "linewidth": 4.0, "zorder": 0}
+        axis.plot(data.bits, law, label="$c\\,(2^b - 1)^{-2}$", **style_of_law)
         axis.set_yscale("log")
         axis.set_title(TITLES[arm], fontsize=8)
     for axis in axes[:, 0]:
@@ -62,18 +63,18 @@ def bits_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
         axes[place].tick_params(labelbottom=True)
     axes[1, 2].set_visible(False)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
-    names = [one for one in _cache_claims(study) if not one.endswith(("same", "widened", "alike"))]
+    names = [one for one in _cache_claims(study) if not one.endswith(("widened", "alike"))]
     return StudyFigure(
         figure=figure,
         rows=rows,
         title="What a cache of b bits costs",
         caption=(
             "KL of the model's law to that with keys, or values, rounded to b bits, geometric mean over"
-            f" {study.n_seeds} replicates, bars: {LEVEL:.0%} intervals of the mean logarithm, each alone. Dotted: the"
-            " law of high rates through keys by channel, before, at the most bits. Without rotation before and after"
-            " are one operation and drawn once. Scales differ by panel: attention that is sure of its key hides noise"
-            " until its margin is exceeded. The rows of numbers hold the added excess over the Bayes law and the share"
-            " of decisive rows whose margin is exceeded as well."
+            f" {study.n_seeds} replicates, bars: {LEVEL:.0%} intervals of the mean logarithm, each alone. Broad grey:"
+            " the law of high rates through keys by channel, before, at the most bits. Without rotation before and"
+            " after are one operation and drawn once. Scales differ by panel: attention that is sure of its key hides"
+            " noise until its margin is exceeded. The rows of numbers hold the added excess over the Bayes law and the"
+            " share of decisive rows whose margin is exceeded as well."
         ),
         claims=tuple(names),
     )
@@ -83,31 +84,30 @@ def turning_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
     """Rotary models: after over before, of KL and of the first block's noise, by channel and by token."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharex=True)
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.7), sharex=True)
     rows: list[dict[str, Any]] = []
     numbers = {"divergence": "KL to the model itself", "noise": "variance of the first block's logits"}
     for axis, (name, title) in zip(axes, numbers.items(), strict=True):
-        look = 0
-        for arm in (*TURNING, "copy_bias"):
-            for by in ("channel", "token") if arm in TURNING else ("channel",):
-                values = np.log(np.maximum(data.caches[arm][name], 1e-300))
-                change = values[:, NAMES.index(f"{by} after")] - values[:, NAMES.index(f"{by} before")]
-                means, low, high = np.array([data.interval(one) for one in change.T]).T
-                label = f"{TITLES[arm]}, by {by}"
-                _line(axis, look, data.bits + 0.06 * (look - 2), means, low, high, label)
-                rows += [
-                    {"number": title, "arm": TITLES[arm], "by": by, "bits": int(b)}
-                    | {"ratio": float(np.exp(m)), "lower": float(np.exp(lo)), "upper": float(np.exp(hi))}
-                    for b, m, lo, hi in zip(data.bits, means, low, high, strict=True)
-                ]
-                look += 1
+        drawn = [(arm, by, False) for arm in TURNING for by in ("channel", "token")]
+        drawn += [(arm, "channel", True) for arm in TURNING]
+        for look, (arm, by, null) in enumerate(drawn):
+            values = np.log(np.maximum((data.nulls if null else data.caches)[arm][name], 1e-300))
+            change = values[:, NAMES.index(f"{by} after")] - values[:, NAMES.index(f"{by} before")]
+            means, low, high = np.array([data.interval(one) for one in change.T]).T
+            label = f"{TITLES[arm]}, by {by}{', untrained' if null else ''}"
+            _line(axis, look, data.bits + 0.06 * (look - 2), means, low, high, label)
+            rows += [
+                {"number": title, "arm": TITLES[arm], "by": by, "trained": not null, "bits": int(b)}
+                | {"ratio": float(np.exp(m)), "lower": float(np.exp(lo)), "upper": float(np.exp(hi))}
+                for b, m, lo, hi in zip(data.bits, means, low, high, strict=True)
+            ]
         axis.axhline(1.0, color="0.6", linewidth=0.8, marker="")
         axis.set_yscale("log")
         axis.set_title(title, fontsize=8)
         axis.set_xlabel("bits $b$")
     axes[0].set_ylabel("keys rounded after / before positions enter", fontsize=8)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
-    names = [one for one in _cache_claims(study) if one.endswith(("same", "widened", "alike", "_rope"))]
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7)
+    names = [one for one in _cache_claims(study) if one.endswith(("widened", "alike", "_rope"))]
     return StudyFigure(
         figure=figure,
         rows=rows,
@@ -116,8 +116,8 @@ def turning_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
             "Ratio of two roundings of the same models, geometric mean over"
             f" {study.n_seeds} replicates, bars: {LEVEL:.0%} intervals of the mean log ratio, each alone. Left: of the"
             " KL from the model's own law, right: of the variance that rounding adds to attention logits in the first"
-            " block. A model with a bias by distance, whose keys are never rotated, stands at 1 exactly. Places within"
-            " a number of bits are shifted for the eye."
+            " block. Claims on keys by channel are net of the same models before training. Places within a number of"
+            " bits are shifted for the eye."
         ),
         claims=tuple(one for one in names if ".slope_" not in one),
     )

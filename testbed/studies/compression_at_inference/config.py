@@ -27,12 +27,12 @@ SCHEMES: dict[str, dict[str, Any]] = {
     "channel after": {"keys_by": "channel", "rotated": True},
     "token before": {"keys_by": "token", "rotated": False},
     "token after": {"keys_by": "token", "rotated": True},
-    "fitted": {"keys_by": "channel", "rotated": False, "levels": "normal", "outliers": 0.125},
+    "uneven": {"keys_by": "channel", "rotated": False, "levels": "normal", "outliers": 0.125},
     "values by token": {"values_by": "token"},
     "values by channel": {"values_by": "channel"},
 }
-"""Ways to round: keys before or after positions enter, by channel or by token; `fitted`: keys by channel before, on
-uneven levels and with outliers kept; and values."""
+"""Ways to round: keys before or after positions enter, by channel or by token; `uneven`: keys by channel before, on the
+levels of a normal law, the numbers beyond its ends kept apart (nothing is fitted to data); and values."""
 KEYS = ("channel before", "channel after", "token before", "token after")
 """Ways to round keys on even levels; the first of `SCHEMES`, in its order."""
 
@@ -101,7 +101,7 @@ class Dropping(Config):
     twice            n / 2 fair bits come twice, each time read with noise, and are wanted once more
     """
 
-    context_length: int = Field(8, ge=4, le=12, description="n, even: tokens of a context")
+    context_length: int = Field(8, ge=4, le=10, description="n, even: tokens of a context; all 2^n sets are weighed")
     n_noise: int = Field(16, ge=2, le=10**6, description="r where fillers are noise")
     dial: tuple[int, ...] = Field((1, 2, 4, 8, 16, 32), min_length=2, max_length=32, description="r, for the figure")
     share: tuple[float, float] = Field((0.6, 0.75), description="least and largest probability of a filler")
@@ -195,12 +195,11 @@ class Bounds(Config):
     broken: float = Field(10.0, gt=1, le=1e6, description="times the law of high rates: it does not hold")
     factor: float = Field(1.1, gt=1, le=10, description="ratio of two divergences that counts")
     wide: float = Field(2.0, gt=1, le=100, description="ratio of two variances that counts")
-    same: float = Field(0.05, gt=0, lt=1, description="log ratio within which two divergences are one")
     good: float = Field(0.25, gt=0, lt=1, description="regret of a good criterion: 0 the best, 1 chance")
     ideal: float = Field(0.1, gt=0, lt=1, description="regret of one as good as the best")
     harm: float = Field(1.1, gt=1, le=10, description="regret of one that harms")
-    equal: float = Field(0.01, gt=0, lt=1, description="regret within which a criterion is chance")
-    belief: float = Field(0.95, gt=0, lt=1, description="R^2 of a belief that was carried over")
+    equal: float = Field(0.01, gt=0, lt=1, description="difference of regrets that counts")
+    chance: float = Field(0.25, gt=0, lt=1, description="off 1 by at most so much, a regret is as chance")
     gain: float = Field(0.01, gt=0, lt=1, description="difference of R^2 that counts")
     gate: float = Field(0.1, gt=0, le=1, description="learnt: excess below this share of the uniform law's")
 
@@ -208,7 +207,7 @@ class Bounds(Config):
 class Probe(Config):
     """A cell: a member that is tuned or measured, or a source of contexts."""
 
-    kind: Literal["tuning", "cache", "net", "drop"] = Field(description="what is looked at")
+    kind: Literal["tuning", "cache", "null", "net", "drop"] = Field(description="what is looked at")
     arm: str = Field(max_length=40, description="which arm")
     seed: int = Field(ge=0, description="replicate")
     net: int = Field(0, ge=0, le=1, description="mess3: which of two networks")
@@ -216,3 +215,9 @@ class Probe(Config):
     cache: Cache | None = Field(None, description="how a cache is rounded")
     dropping: Dropping | None = Field(None, description="how tokens are dropped")
     adapters: Adapters | None = Field(None, description="which histories are looked at")
+
+
+class Null(Probe):
+    """An untrained model whose caches are rounded."""
+
+    model: ModelConfig = Field(description="the arm's model")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.compression_at_inference.adapting import FAMILIES, Paths, kept_on_front, paths
+from testbed.studies.compression_at_inference.adapting import FAMILIES, Paths, belief_of_tokens, kept_on_front, paths
 from testbed.studies.compression_at_inference.config import CACHED, DROPPED, KEYS, SCHEMES, Adapters, Dropped, Trained
 from testbed.studies.compression_at_inference.dropping import regret
 from testbed.studies.drawing import LEVEL
@@ -32,9 +32,11 @@ class Data:
     bits        (B,) of the schemes
     caches      by arm: divergence, added, response (R, schemes, B); noise, exceeded (R, ways to round keys, B); excess,
                 uniform, decisive (R,)
+    nulls       as caches, of the same models at their first weights
     drops       by arm: mean loss of each criterion (R, n + 1); of `fillers` dial (R, numbers of fillers) too
     paths       of each replicate
     nets        excess (R, 2), uniform (R,) of the networks on Mess3
+    tokens      R^2 of the belief from the raw tokens of a history: see `adapting.belief_of_tokens`
     rates       chosen learning rates
     paired      z of cross-entropy less Bayes loss and excess, of every member
     """
@@ -42,9 +44,11 @@ class Data:
     seeds: tuple[int, ...]
     bits: NDArray[np.int64]
     caches: dict[Trained, dict[str, Floats]]
+    nulls: dict[Trained, dict[str, Floats]]
     drops: dict[Dropped, dict[str, Floats]]
     paths: tuple[Paths, ...]
     nets: dict[str, Floats]
+    tokens: tuple[float, ...]
     rates: dict[str, float] = field(default_factory=dict)
     paired: Floats = field(default_factory=lambda: np.zeros(1))
 
@@ -60,22 +64,31 @@ class Data:
         return found.estimate, *found.interval((1 - LEVEL) / 2)
 
     # -- caches
-    def log_divergence(self, arm: Trained, scheme: str) -> Floats:
-        """(R, B) ln KL(q || q_b)."""
-        return np.log(np.maximum(self.caches[arm]["divergence"][:, NAMES.index(scheme)], LEAST))
+    def log_divergence(self, arm: Trained, scheme: str, null: bool = False) -> Floats:
+        """(R, B) ln KL(q || q_b); null: of the untrained model."""
+        one = (self.nulls if null else self.caches)[arm]
+        return np.log(np.maximum(one["divergence"][:, NAMES.index(scheme)], LEAST))
 
-    def ratio(self, arm: Trained, above: str, below: str, bits: int | None = None, high: int | None = None) -> Floats:
+    def ratio(
+        self,
+        arm: Trained,
+        above: str,
+        below: str,
+        bits: int | None = None,
+        high: int | None = None,
+        null: bool = False,
+    ) -> Floats:
         """(R,) ln of the divergence of one scheme over another's: at so many bits, or the mean from `high` bits on."""
-        change = self.log_divergence(arm, above) - self.log_divergence(arm, below)
+        change = self.log_divergence(arm, above, null) - self.log_divergence(arm, below, null)
         at = self.bits == bits if bits is not None else self.bits >= (high or 0)
         return np.asarray(change[:, at].mean(axis=1))
 
-    def slope(self, arm: Trained, schemes: Sequence[str], low: int, high: int) -> Floats:
+    def slope(self, arm: Trained, schemes: Sequence[str], low: int, high: int, null: bool = False) -> Floats:
         """(R,) slope of ln KL over ln(2^b - 1), least squares over these bits, mean over schemes."""
         at = (self.bits >= low) & (self.bits <= high)
         levels = np.log(2.0 ** self.bits[at] - 1)
         centred = levels - levels.mean()
-        found = [self.log_divergence(arm, one)[:, at] @ centred / (centred @ centred) for one in schemes]
+        found = [self.log_divergence(arm, one, null)[:, at] @ centred / (centred @ centred) for one in schemes]
         return np.asarray(np.mean(found, axis=0))
 
     def over_law(self, arm: Trained) -> Floats:
@@ -102,10 +115,10 @@ class Data:
         at = [NAMES.index(one) for one in KEYS]
         return np.asarray(self.caches[arm]["response"][:, at, -1].mean(axis=1))
 
-    def noise_ratio(self, arm: Trained, by: str) -> Floats:
+    def noise_ratio(self, arm: Trained, by: str, null: bool = False) -> Floats:
         """(R,) ln of the variance of the first block's logits with keys rounded after positions over that before, mean
         over bits."""
-        noise = np.log(np.maximum(self.caches[arm]["noise"], LEAST))
+        noise = np.log(np.maximum((self.nulls if null else self.caches)[arm]["noise"], LEAST))
         change = noise[:, NAMES.index(f"{by} after")] - noise[:, NAMES.index(f"{by} before")]
         return np.asarray(change.mean(axis=1))
 
@@ -141,15 +154,16 @@ class Data:
 def gather(study: "CompressionAtInference", records: Sequence[Record]) -> Data | None:
     """The records of every arm and replicate that the study names; None if one is missing or diverged."""
     done = [one for one in records if one.status == "done" and one.probe["kind"] != "tuning"]
+    nulls = {(one.probe["arm"], one.probe["seed"]): one for one in done if one.probe["kind"] == "null"}
+    done = [one for one in done if one.probe["kind"] != "null"]
     found = {(one.probe["arm"], one.probe["seed"], one.probe["net"]): one for one in done}
     wanted = [(arm, seed, 0) for arm in (*CACHED, *DROPPED, NETS) for seed in study.seeds]
     wanted += [(NETS, seed, 1) for seed in study.seeds]
-    if any(one not in found for one in wanted):
+    if any(one not in found for one in wanted) or any((a, s) not in nulls for a in CACHED for s in study.seeds):
         return None
 
     def stacked(arm: str, net: int = 0) -> dict[str, Floats]:
-        mine = [found[arm, seed, net] for seed in study.seeds]
-        return {name: np.stack([one.arrays[name] for one in mine]) for name in mine[0].arrays}
+        return _stacked([found[arm, seed, net] for seed in study.seeds])
 
     pairs = [[found[NETS, seed, net] for net in (0, 1)] for seed in study.seeds]
     members = [found[one] for one in wanted if one[0] not in DROPPED]
@@ -158,15 +172,21 @@ def gather(study: "CompressionAtInference", records: Sequence[Record]) -> Data |
         seeds=tuple(study.seeds),
         bits=np.array(study.cache.bits),
         caches={arm: stacked(arm) for arm in CACHED},
+        nulls={arm: _stacked([nulls[arm, seed] for seed in study.seeds]) for arm in CACHED},
         drops={arm: stacked(arm) for arm in DROPPED},
         paths=tuple(_paths(first, second, study.adapters) for first, second in pairs),
         nets={
             "excess": np.array([[_metric(one, "excess") for one in pair] for pair in pairs]),
             "uniform": np.array([float(pair[0].arrays["uniform"]) for pair in pairs]),
         },
+        tokens=belief_of_tokens(study.adapters),
         rates={str(one.probe["arm"]): float(one.probe["rate"]) for one in members},
         paired=np.array(z),
     )
+
+
+def _stacked(records: Sequence[Record]) -> dict[str, Floats]:
+    return {name: np.stack([one.arrays[name] for one in records]) for name in records[0].arrays}
 
 
 def _metric(record: Record, name: str) -> float:

@@ -7,7 +7,8 @@ import numpy as np
 from testbed.studies.compression_at_inference.config import DROPPED
 from testbed.studies.compression_at_inference.data import Data
 from testbed.studies.compression_at_inference.dropping import CRITERIA
-from testbed.studies.compression_at_inference.statements import LLMLINGUA
+from testbed.studies.compression_at_inference.other_claims import DROPS
+from testbed.studies.compression_at_inference.statements import STUDY
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.study import StudyFigure
 
@@ -41,7 +42,9 @@ def drop_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
         for look, name in enumerate(CRITERIA):
             means, low, high = np.maximum([data.interval(one) for one in data.drops[arm][name].T], 0.0).T
             at = share + 0.006 * (look - 2.5)
-            bars = [np.maximum(means - low, 0.0), np.maximum(high - means, 0.0)]
+            bars = np.maximum([means - low, high - means], 0.0)
+            if look:  # all criteria agree where all is dropped: one bar
+                bars[:, -1] = 0.0
             axis.errorbar(
                 at, means, yerr=bars, capsize=1.5, markersize=3, linewidth=1.0, label=NAMES[name], **style(look)
             )
@@ -83,7 +86,9 @@ def drop_figure(study: "CompressionAtInference", data: Data) -> StudyFigure:
             f" bars: {LEVEL:.0%} intervals of the mean over draws, each alone, cut at 0. Top right: the source of the"
             " first two panels with r fillers, all of which tell nothing; regret of dropping the least surprising half,"
             " 0 the best sets and 1 chance. What tokens tell, and with it the best choice, is the same for all r: only"
-            " surprise changes. Points at one share are shifted for the eye."
+            " surprise changes. Points at one share are shifted for the eye; where all is"
+            " dropped all criteria agree, and one interval is drawn. The first two panels are one draw of one source:"
+            " all but surprisal is the same on both."
         ),
-        claims=tuple(one.id for one in study.claims() if one.paper == LLMLINGUA),
+        claims=tuple(f"{STUDY}.{name}" for name in DROPS),
     )

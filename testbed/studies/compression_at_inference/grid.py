@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from testbed.runs import Cell, Record
-from testbed.studies.compression_at_inference.config import CACHED, DROPPED, Probe, Trained
+from testbed.studies.compression_at_inference.config import CACHED, DROPPED, Cache, Null, Probe, Trained
 from testbed.training import DataConfig, TrainingSpec
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ def all_cells(study: "CompressionAtInference", finished: Mapping[str, Record]) -
         for arm in DROPPED:
             probe = Probe(kind="drop", arm=arm, seed=seed, dropping=study.dropping)
             yield Cell(study.type_name, study.version, probe)
+        for cached in CACHED:
+            model = study.cache.model(cached, study.model)
+            probe = Null(kind="null", arm=cached, seed=seed, cache=untrained(study.cache), model=model)
+            yield Cell(study.type_name, study.version, probe)
     for trained in ARMS:
         rate, tuning = tuned(study, trained, finished)
         yield from tuning
@@ -26,6 +30,11 @@ def all_cells(study: "CompressionAtInference", finished: Mapping[str, Record]) -
             for seed in study.seeds:
                 for net in (0, 1) if trained == "mess3" else (0,):
                     yield member_cell(study, trained, seed, rate, net)
+
+
+def untrained(cache: Cache) -> Cache:
+    """How the caches of models at their first weights are measured: on a quarter of the sequences."""
+    return cache.replace(n_sequences=max(2, cache.n_sequences // 4))
 
 
 def member_cell(

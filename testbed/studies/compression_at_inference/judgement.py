@@ -1,21 +1,22 @@
 """From records to verdicts: the checks they rest on, the gate, and what stands beside them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.compression_at_inference.adapting import FAMILIES, TITLES
-from testbed.studies.compression_at_inference.cache_claims import ABOUT
+from testbed.studies.compression_at_inference.adapting import FAMILIES, READ, TITLES
+from testbed.studies.compression_at_inference.cache_claims import ABOUT, baselines
 from testbed.studies.compression_at_inference.cache_claims import TITLES as ARMS
 from testbed.studies.compression_at_inference.claims import claims, evidence
-from testbed.studies.compression_at_inference.config import CACHED, DROPPED
-from testbed.studies.compression_at_inference.data import NETS, Data, gather
+from testbed.studies.compression_at_inference.config import CACHED, DROPPED, STILL
+from testbed.studies.compression_at_inference.data import NAMES, NETS, Data, gather
 from testbed.studies.compression_at_inference.dropping import CRITERIA
 from testbed.studies.compression_at_inference.other_claims import ADAPTED
 from testbed.studies.compression_at_inference.statements import STUDY
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Student, Verdict, judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -43,8 +44,18 @@ def judgement(study: "CompressionAtInference", records: Sequence[Record]) -> Jud
         mine = about.get(claim_id.removeprefix(f"{STUDY}."), set())
         return Student(0.0, float("inf"), 1) if mine & ignorant else number
 
+    def explained(verdict: Verdict) -> Verdict:
+        """With why nothing can be said, where the number is missing and not replicates."""
+        mine = about.get(verdict.claim.id.removeprefix(f"{STUDY}."), set()) & ignorant
+        if void is not None or not (mine or verdict.n_independent == 1 < study.n_seeds):
+            return verdict
+        names = ", ".join(ARMS[one] for one in sorted(mine))
+        why = f"{names} did not learn in every replicate" if mine else "its number is not defined in every replicate"
+        return replace(verdict, reason=f"Undecided, because {why}.", replicates_needed=None)
+
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, sorted(ignorant)))
+    verdicts = tuple(explained(one) for one in judge(pairs, study.alpha, void=void))
+    return Judgement(verdicts, found, notes(study, data, sorted(ignorant)))
 
 
 def checks(data: Data) -> tuple[Check, ...]:
@@ -55,6 +66,12 @@ def checks(data: Data) -> tuple[Check, ...]:
     largest = float(np.abs(data.paired).max())
     ends = max(float(np.ptp([data.drops[arm][one][:, -1] for one in CRITERIA], axis=0).max()) for arm in DROPPED)
     worse = max(float((data.drops[arm]["best"] - data.drops[arm][one]).max()) for arm in DROPPED for one in CRITERIA)
+    same = [
+        np.array_equal(one[:, NAMES.index(f"{by} before")], one[:, NAMES.index(f"{by} after")])
+        for one in (data.caches[arm]["divergence"] for arm in STILL)
+        for by in ("channel", "token")
+    ]
+    level = float(np.abs(data.regret("alone", "surprisal") - 1.0).max())
     least = min(float(data.caches[arm]["divergence"].min()) for arm in CACHED)
     return (
         Check(
@@ -64,6 +81,8 @@ def checks(data: Data) -> tuple[Check, ...]:
         ),
         Check("all criteria agree once all tokens are dropped", ends < 1e-9, f"off by {ends:.1e} nats"),
         Check("no criterion is better than the best sets", worse < 1e-9, f"by {worse:.1e} nats"),
+        Check("without rotation, before and after are one operation", all(same), f"{sum(same)} of {len(same)} agree"),
+        Check("where all tokens are as surprising, surprisal is chance", level < 1e-9, f"regret off 1 by {level:.1e}"),
         Check("no divergence is negative", least > -1e-12, f"least {least:.1e} nats"),
     )
 
@@ -80,7 +99,6 @@ def notes(study: "CompressionAtInference", data: Data, ignorant: Sequence[str]) 
             f" {one['decisive'].mean():.0%} of the last block's rows have a weight over 1/2"
         )
     greedy = ", ".join(f"{arm} {data.regret(arm, 'greedy').mean():.3f}" for arm in DROPPED)
-    others = ", ".join(f"{arm} {data.regret(arm, 'classifier').mean():.3f}" for arm in ("alone", "twice"))
     fronts = ", ".join(f"{TITLES[one]} {data.front(one).mean():.3f}" for one in FAMILIES)
     return (
         "; ".join(said) + ".",
@@ -88,7 +106,11 @@ def notes(study: "CompressionAtInference", data: Data, ignorant: Sequence[str]) 
         f" {data.nets['uniform'].mean():.3f}); belief carried by the affine map {data.end(0, 'carried').mean():.3f},"
         f" by the rotation {data.end(1, 'carried').mean():.3f}; own kept {data.end(0, 'own').mean():.3f} and"
         f" {data.end(1, 'own').mean():.3f}; on the way, mean over what is carried: {fronts}.",
-        f"Regret of greedy dropping: {greedy}; of the classifier elsewhere: {others}.",
+        baselines(study, data),
+        "R^2 of the belief by least squares on "
+        + ", ".join(f"{name} {one:.3f}" for name, one in zip(READ, data.tokens, strict=True))
+        + f"; largest gradient left by a lambda-orthogonal fit {max(one.gradient for one in data.paths):.1e}.",
+        f"Regret of greedy dropping: {greedy}.",
         f"Rates: {', '.join(f'{name} {rate:g}' for name, rate in data.rates.items())}; at an edge of the grid:"
         f" {', '.join(edge) if edge else 'none'}.",
         f"Not learnt, hence undecided: {', '.join(ARMS[one] for one in ignorant) if ignorant else 'none'}.",

@@ -11,6 +11,7 @@ from testbed.studies.compression_at_inference.config import Adapters, Dropped, D
 from testbed.studies.compression_at_inference.dropping import contexts_of, with_fillers
 
 if TYPE_CHECKING:
+    from testbed.training import TrainingSpec
     from testbed.training.member import TrainedMember
 
 Floats = NDArray[np.float64]
@@ -26,6 +27,17 @@ def drop_record(cell: Cell, arm: Dropped, dropping: Dropping) -> Record:
     if arm == "fillers":
         turned = (with_fillers(contexts, r) for r in dropping.dial)
         arrays["dial"] = np.array([one.by_score(one.surprisal)[dropping.half] for one in turned])
+    return Record(cell.key, cell.study, cell.resolved(), "done", {}, arrays)
+
+
+def null_record(cell: Cell, spec: "TrainingSpec", device: str) -> Record:
+    """What roundings do to a model at its first weights: arrays as of trained ones."""
+    from testbed.studies.compression_at_inference.cache import Untrained, cache_arrays
+
+    probe = cell.probe
+    assert isinstance(probe, Probe)
+    assert probe.cache is not None
+    arrays = cache_arrays(Untrained(spec), probe.cache, probe.seed, device)
     return Record(cell.key, cell.study, cell.resolved(), "done", {}, arrays)
 
 

@@ -20,12 +20,13 @@ def made(
     statement: str,
     region: Region,
     margin: float,
-    paper: str,
     scope: str,
     unit: str,
-    place: str = OURS,
+    paper: str = OURS,
+    place: str = "",
 ) -> Claim:
-    """A claim of the study; each fails in the world where all is the other way round."""
+    """A claim of the study; each fails in the world where all is the other way round. Without a paper that says it,
+    it is this project's own."""
     return Claim(
         id=f"{STUDY}.{name}",
         statement=statement,

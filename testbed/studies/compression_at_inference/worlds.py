@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOISE = 0.2
 """Of the logarithms of planted numbers."""
-COST = {"token before": 3.0, "token after": 3.0, "fitted": 1 / 3, "values by channel": 3.0}
+COST = {"token before": 3.0, "token after": 3.0, "uneven": 1 / 3, "values by channel": 3.0}
 """Factors on KL beside keys by channel before positions enter, and values by token, as said."""
 AFTER = 2.0
 FEW_BITS = 3
@@ -33,13 +33,13 @@ REGRETS = {
         "fillers": {"surprisal": 0.05, "classifier": 0.05, "leave_out": 0.02},
         "noise": {"surprisal": 2.0, "classifier": 0.05, "leave_out": 0.02},
         "alone": {"surprisal": 1.0, "classifier": 0.05, "leave_out": 0.02},
-        "twice": {"surprisal": 0.01, "classifier": 0.5, "leave_out": 0.05},
+        "twice": {"surprisal": 0.01, "classifier": 0.05, "leave_out": 1.0},
     },
     REVERSED: {
         "fillers": {"surprisal": 0.8, "classifier": 0.8, "leave_out": 0.5},
         "noise": {"surprisal": 0.2, "classifier": 0.8, "leave_out": 0.5},
         "alone": {"surprisal": 0.5, "classifier": 0.8, "leave_out": 0.5},
-        "twice": {"surprisal": 1.2, "classifier": 0.8, "leave_out": 1.0},
+        "twice": {"surprisal": 1.2, "classifier": 0.5, "leave_out": 0.4},
     },
 }
 
@@ -68,10 +68,19 @@ def planted(study: "CompressionAtInference", world: str, rng: np.random.Generato
         seeds=tuple(range(n_replicates)),
         bits=np.array(study.cache.bits),
         caches={arm: _cache(study, arm, world, rng, n_replicates) for arm in CACHED},
+        nulls={arm: _null(study, n_replicates) for arm in CACHED},
         drops=drops,
         paths=tuple(_paths(world, rng) for _ in range(n_replicates)),
         nets={"excess": np.zeros((n_replicates, 2)), "uniform": np.ones(n_replicates)},
+        tokens=(0.7, 0.9),
     )
+
+
+def _null(study: "CompressionAtInference", n_replicates: int) -> dict[str, Floats]:
+    """An untrained model, to which all roundings are alike."""
+    bits = np.array(study.cache.bits)
+    moved = np.broadcast_to(1e-4 * (2.0**bits - 1) ** -2, (n_replicates, len(SCHEMES), len(bits)))
+    return {"divergence": moved, "noise": moved[:, : len(KEYS)]}
 
 
 def _cache(
