@@ -13,6 +13,9 @@ from testbed.training.batches import StepBatch
 from testbed.training.losses import CrossEntropy, Loss
 from testbed.training.spec import TrainingSpec
 
+READ_OUT = ("head", "head_bias")
+"""Weights of the read-out."""
+
 BatchLoss = Callable[[Transformer, dict[str, Tensor], StepBatch], Tensor]
 
 
@@ -78,11 +81,11 @@ def objective_loss(
 
 
 def split_function(objective: Loss, of_head: Loss, rows_1VD: Tensor | None) -> BatchLoss:
-    """`objective_loss` whose gradient in the read-out is that of another loss; its value is the first one's."""
+    """`objective_loss` whose gradient in the read-out, its bias too, is that of another loss; its value is its own."""
 
     def function(model: Transformer, leaves: dict[str, Tensor], batch: StepBatch) -> Tensor:
-        body = {name: leaf.detach() if name == "head" else leaf for name, leaf in leaves.items()}
-        head = {name: leaf if name == "head" else leaf.detach() for name, leaf in leaves.items()}
+        body = {name: leaf.detach() if name in READ_OUT else leaf for name, leaf in leaves.items()}
+        head = {name: leaf if name in READ_OUT else leaf.detach() for name, leaf in leaves.items()}
         read_out = objective_loss(of_head, rows_1VD, model, head, batch)
         return objective_loss(objective, rows_1VD, model, body, batch) + (read_out - read_out.detach())
 

@@ -74,6 +74,7 @@ def test_the_fixed_point_is_where_all_logits_rise_alike_and_the_most_of_a_concav
             assert p[v] <= c + 1e-9
         else:
             assert (above if q[v] > threshold else below) == pytest.approx(c, abs=1e-9)
+    assert loss.starves(p) == bool(p.min() <= c)
     most = potential(p, q, threshold)
     for k in range(10):
         other = law_from(seed + k + 1, n)
@@ -111,32 +112,34 @@ def test_laws_without_a_tail_are_kept_and_the_uniform_one_always():
 
 
 # ------------------------------------------------------------------------------------------------ in the trainer
-def spec(objective, tied=False) -> TrainingSpec:
+def spec(objective, tied=False, bias=False) -> TrainingSpec:
     return TrainingSpec(
         source=MarkovSource.random(vocab_size=8, order=1, seed=3),
         context_length=2,
         data=DataConfig(max_context=2, targets_per_step=16),
-        model=ModelConfig(width=8, depth=1, heads=1, tied_head=tied),
+        model=ModelConfig(width=8, depth=1, heads=1, tied_head=tied, head_bias=bias),
         optimiser=OptimiserConfig(steps=2),
         objective=objective,
     )
 
 
-def gradients(objective):
-    ensemble = Ensemble([spec(objective)])
+def gradients(objective, bias=False):
+    ensemble = Ensemble([spec(objective, bias=bias)])
     value = ensemble.losses_and_gradients(0)
     return value, {name: one.clone() for name, one in ensemble.model.layout.views(ensemble.gradients_EP).items()}
 
 
-def test_a_full_classifier_is_trained_on_cross_entropy_and_the_rest_on_what_is_left():
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_full_classifier_is_trained_on_cross_entropy_and_the_rest_on_what_is_left(bias):
     table = {"type": "cut_cross_entropy", "threshold": 0.12}
     (value, split), (_, cut), (plain_value, plain) = (
-        gradients(one) for one in ({**table, "full_classifier": True}, table, "cross_entropy")
+        gradients(one, bias) for one in ({**table, "full_classifier": True}, table, "cross_entropy")
     )
     torch.testing.assert_close(value, plain_value)
     for name, one in split.items():
-        torch.testing.assert_close(one, plain[name] if name == "head" else cut[name])
-    assert not torch.allclose(cut["head"], plain["head"])
+        torch.testing.assert_close(one, plain[name] if name in ("head", "head_bias") else cut[name])
+    for name in ("head", "head_bias")[: 1 + bias]:
+        assert not torch.allclose(cut[name], plain[name])
     assert not torch.allclose(cut["embedding"], plain["embedding"])
     with pytest.raises(ConfigError, match=r"model\.tied_head"):
         Ensemble([spec({**table, "full_classifier": True}, tied=True)])

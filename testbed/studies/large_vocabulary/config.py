@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from testbed.core import Config
 from testbed.sources import IIDSource, MarkovSource
+from testbed.sources.iid import zipf_law
 from testbed.sources.source import Source
 from testbed.training.losses import CrossEntropy, Loss
 from testbed.training.losses.cut_cross_entropy import CutCrossEntropy
@@ -27,12 +28,6 @@ PRODUCTS: dict[Arm, float] = {"plain": 0.0, "never": 1 / 16, "quarter": 1 / 4, "
 """V e of each loss; the released e of 2^-12 has V e = 4 at V = 2^14."""
 
 
-def zipf(vocab_size: int, exponent: float) -> NDArray[np.float64]:
-    """(V,) p_k ~ k^-s."""
-    weights = np.arange(1, vocab_size + 1) ** -float(exponent)
-    return np.asarray(weights / weights.sum())
-
-
 class Law(Config):
     """One law of tokens, likeliest first."""
 
@@ -42,7 +37,7 @@ class Law(Config):
     @property
     def law(self) -> NDArray[np.float64]:
         """(V,) the law."""
-        return zipf(self.vocab_size, self.exponent)
+        return zipf_law(self.exponent, self.vocab_size)
 
 
 class Flow(Config):
@@ -70,7 +65,7 @@ class Flow(Config):
 class Extras(Config):
     """What is followed on the exact law alone."""
 
-    tuned_steps: int = Field(256, ge=1, le=10**6, description="steps of rate 1 from the law itself, judged")
+    tuned_steps: int = Field(256, ge=1, le=10**6, description="steps of rate 1 from the law itself, in a note")
     longest: int = Field(4096, ge=1, le=10**7, description="steps of rate 1 from the law itself, drawn")
     products: tuple[float, ...] = Field(
         (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0), min_length=1, max_length=64, description="V e, rising"
@@ -89,6 +84,14 @@ class Network(Config):
     warmup_steps: int = Field(20, ge=0, le=10**6, description="steps of linear warm-up")
     targets_per_step: int = Field(256, ge=1, le=10**6, description="targets drawn a step, of an endless stream")
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kinds > self.bigram_vocab:
+            raise ValueError(
+                f"kinds: given {self.kinds}, must be at most bigram_vocab {self.bigram_vocab}, one law a context"
+            )
+        return self
+
     def vocab_size(self, source: SourceName) -> int:
         """V of a source."""
         return self.iid_vocab if source == "iid" else self.bigram_vocab
@@ -96,7 +99,9 @@ class Network(Config):
     def source(self, name: SourceName, seed: int) -> Source:
         """The source of a replicate: which token is how frequent is drawn."""
         size, rng = self.vocab_size(name), np.random.default_rng([seed, 32, ("iid", "bigram").index(name)])
-        law = zipf(size, self.exponent)
+        # not `zipf_law`: another rounding would be other sources, and records that are kept would be lost
+        weights = np.arange(1, size + 1) ** -float(self.exponent)
+        law = weights / weights.sum()
         if name == "iid":
             return IIDSource(vocab_size=size, probabilities=law[rng.permutation(size)].tolist())
         laws = np.array([law[rng.permutation(size)] for _ in range(self.kinds)])
@@ -113,14 +118,16 @@ class Network(Config):
 
 
 class Bounds(Config):
-    """Regions of the claims, fixed before the runs that decide."""
+    """Regions of the claims."""
 
     loss: float = Field(1e-3, gt=0, lt=1, description="nats of excess that count as a difference")
     at: float = Field(0.05, gt=0, lt=1, description="of ln(q / p) of a decile: as predicted")
     raised: float = Field(0.1, gt=0, lt=10, description="of ln(q / p): over-estimated")
     moved: float = Field(0.1, gt=0, lt=1, description="share of the predicted shift by which it may be missed")
     helps: float = Field(0.01, gt=0, lt=10, description="nats that a whole classifier gradient must save")
-    gate: float = Field(0.02, gt=0, lt=10, description="at rest: excess of plain cross-entropy below this, nats")
+    gate: float = Field(
+        0.02, gt=0, lt=10, description="at rest: excess of plain cross-entropy, and change by the rate, below this"
+    )
 
 
 class FlowProbe(Config):

@@ -82,9 +82,10 @@ def cost_figure(study: "LargeVocabulary", data: Data) -> StudyFigure:
             f" V times the threshold e. Points: mean over {study.n_seeds} replicates, bars: {LEVEL:.0%} intervals of"
             " the mean, each alone; points of one V e are set apart a little. Lines: descent of logits on the exact"
             " law, entries left out, as many steps a token for every V; where tokens starve the cost goes on growing"
-            " with steps. The points at the left of V e = 1/4 are the flat law's. Transformers have fewer tokens at the"
-            " same V e, and each loss has its own tuned rate. Linear within the grey band, the margin of the claims,"
-            " and logarithmic beyond."
+            " with steps, and the points are those of the last step. Transformers that are filtered throughout at V e ="
+            " 4 are not at rest. The points at the left of V e = 1/4 are the flat law's. Transformers have fewer tokens"
+            " at the same V e, and each loss has its own tuned rate. Linear within the grey band, the margin of the"
+            " claims, and logarithmic beyond."
         ),
         claims=tuple(one.id for one in study.claims() if one.id.startswith((f"{STUDY}.no_loss", f"{STUDY}.full"))),
     )

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from testbed.runs import Cell, Record
 from testbed.runs.record import Metric
-from testbed.studies.large_vocabulary.config import ExtraProbe, FlowProbe, NetworkProbe, zipf
+from testbed.sources.iid import zipf_law
+from testbed.studies.large_vocabulary.config import ExtraProbe, FlowProbe, NetworkProbe
 from testbed.studies.large_vocabulary.flow import descended, excess, from_the_law
 from testbed.training.losses.cut_cross_entropy import CutCrossEntropy
 from testbed.training.member import TrainedMember
@@ -79,7 +80,7 @@ def extra_arrays(probe: ExtraProbe) -> dict[str, Floats]:
     times, found = from_the_law(probe.law.law, flow, extras.longest, extras.tuned_steps)
     curve = np.empty((len(extras.sizes), len(extras.products)))
     for i, size in enumerate(extras.sizes):
-        p = zipf(size, probe.law.exponent)
+        p = zipf_law(probe.law.exponent, size)
         for k, product in enumerate(extras.products):
             # time goes as V: as long, in units of the rarest token's own time, for every size
             steps = max(8, round(flow.steps * size / probe.law.vocab_size))

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from testbed.sources.iid import zipf_law
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.large_vocabulary.claims import STUDY
-from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, Arm, Role, SourceName, zipf
+from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, Arm, Role, SourceName
 from testbed.studies.large_vocabulary.data import Data, Floats
 from testbed.studies.large_vocabulary.measure import BINS, by_bin
 from testbed.studies.study import StudyFigure
@@ -69,8 +70,9 @@ def tail_figure(study: "LargeVocabulary", data: Data) -> StudyFigure:
             f" 2^{np.log2(study.flow.threshold):g} (dotted), at the last step; thin lines: the same descent on the"
             " exact law; dashed: the fixed point of the filtered descent, -infinity below the drift c (dash-dotted,"
             " where there are tokens below it). Below: transformers after training, by the frequency of the token in"
-            " its context; dotted: e; dashed: the fixed point of logits alone. At V e = 4 the rate of least excess"
-            " leaves filtered members near equal logits; the next rate of the grid is drawn beside"
+            " its context; dotted: e; dashed, at V e = 1/4 alone: the fixed point of logits. At"
+            " V e = 4 members that are filtered throughout are at their rate of least excess still on the way from"
+            " equal logits; the next rate of the grid is drawn beside"
             f" it, from the {study.tuning.n_seeds} replicates of the tuning. Values below {LEAST:g} are not drawn."
             " Tokens above 0 are over-estimated."
         ),
@@ -84,7 +86,6 @@ def tail_figure(study: "LargeVocabulary", data: Data) -> StudyFigure:
                 "tail_iid",
                 "raised_iid",
                 "rest_iid",
-                "no_loss_flat",
             )
         ),
     )
@@ -141,7 +142,7 @@ def _trained(study: "LargeVocabulary", data: Data, axis: "Axes", source: SourceN
         one = further[0]
         rows += _points(data, axis, np.nanmean(one["bin_p"], axis=0), one["bin"], 3, FURTHER)
     if filtered == "quarter":
-        p = zipf(size, study.network.exponent)
+        p = zipf_law(study.network.exponent, size)
         rest = by_bin(np.log(study.network.loss(source, filtered).fixed_point(p) / p), BINS)
         axis.plot(by_bin(p, BINS), rest, color="0.15", linestyle="--", linewidth=1.2, marker="", zorder=1)
         rows += [

@@ -113,6 +113,11 @@ class CutCrossEntropy(Loss):
             low, high = (middle, high) if self._held(law, middle).sum() > 1.0 else (low, middle)
         return 0.5 * (low + high)
 
+    def starves(self, p: ArrayLike) -> bool:
+        """Whether the rarest token has none of the fixed point: p_v <= c, by one look instead of a bisection."""
+        law, _, _ = _laws(p, p, None)
+        return bool(self._held(law, float(law.min())).sum() >= 1.0)
+
     def _held(self, p: Floats, c: float) -> Floats:
         """(V,) q_v at which F_v = -c, on the jump included; 0 where there is none."""
         with np.errstate(divide="ignore", invalid="ignore"):
