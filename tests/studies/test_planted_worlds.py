@@ -28,10 +28,24 @@ NEVER_TRUE = {
 TOO_FEW_REPLICATES = {
     "approximation_law": ("c6_power_network",),
     "attention_sharpness": ("coin_collapsed",),
-    "depth_and_order": ("later_2", "later_3"),
+    "depth_and_order": (
+        "coin",
+        "attention_1",
+        "attention_2",
+        "attention_3",
+        "heads_2",
+        "full_two_1",
+        "full_two_2",
+        "full_two_3",
+        "full_three_2",
+        "full_three_3",
+        "later_2",
+        "later_3",
+    ),
     "irreducible_loss": ("trained", "trained_floor"),
     "optimal_context": ("no_fall",),
     "optimal_context_laws": ("grows_pairs",),
+    "positional_prior": ("exponential_rest", "power_rest", "single_rope"),
 }
 """Claims that the laptop's replicates leave undecided, even where they are true; larger scales decide them."""
 

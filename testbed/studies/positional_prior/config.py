@@ -14,6 +14,8 @@ SLOPED: tuple[Arm, ...] = ("alibi", "harmonic", "rope_harmonic")
 """Arms with a fixed slope: ALiBi's and the harmonic one's are chosen for each source; with RoPE it is the same."""
 FALLING: tuple[Arm, ...] = ("nope", "alibi", "harmonic", "kerple_log", "kerple_power")
 """Arms whose logits see no lag but through a bias that never rises with it."""
+WEAKEST: tuple[Arm, ...] = ("alibi", "harmonic")
+"""Arms with an exact read-out of their own; on the single lag both stand at the weakest slope."""
 EXPONENTIAL, SINGLE = "exponential", "single"
 
 
@@ -34,7 +36,7 @@ class Design(Config):
     exponents: tuple[float, ...] = Field(
         (0.25, 0.75, 1.25), min_length=2, max_length=8, description="A of the power laws, rising"
     )
-    scale: float = Field(4.0, gt=0, le=1e4, description="of the exponential law, tokens")
+    scale: float = Field(4.0, ge=0.25, le=1e4, description="of the exponential law, tokens")
     lag: int = Field(8, ge=2, le=512, description="the single lag")
 
     @model_validator(mode="after")
@@ -43,6 +45,10 @@ class Design(Config):
             raise ValueError(f"exponents: given {self.exponents}, must rise within 0 .. 8")
         if 2 * self.lag > self.length:
             raise ValueError(f"lag: given {self.lag}, must be at most half of length {self.length}")
+        if len(set(self.powers)) < len(self.exponents):
+            raise ValueError(
+                f"exponents: given {self.exponents}, must differ in six digits, their sources' names do not"
+            )
         return self
 
     @property
@@ -145,7 +151,10 @@ class Bounds(Config):
     lower: float = Field(1e-4, gt=0, lt=1, description="nats: less excess, at the length of training")
     beyond: float = Field(5e-4, gt=0, lt=1, description="nats: less excess, beyond it")
     single: float = Field(0.05, gt=0, lt=1, description="nats: less excess, on the single lag")
-    kept: float = Field(0.5, gt=0, lt=1, description="single lag: share of what context tells that is not read")
+    unread: float = Field(0.1, gt=0, lt=1, description="share of what context tells: reads what the exact one reads")
+    moved: float = Field(
+        0.01, gt=0, lt=1, description="single lag: share that a falling prior must read, or no verdict"
+    )
     slope: float = Field(0.25, gt=0, lt=10, description="of best slopes: alike")
     rise: float = Field(0.5, gt=0, lt=1, description="of the best slope, a unit of the exponent: tracks it")
     reach: float = Field(0.1, gt=0, lt=1, description="share of what context tells: small, beyond training")

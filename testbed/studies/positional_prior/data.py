@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Evidence, Mean, Replicates, Student
-from testbed.studies.positional_prior.config import ARMS, SLOPED, Arm, Design
+from testbed.studies.positional_prior.config import ARMS, SLOPED, WEAKEST, Design
 from testbed.studies.positional_prior.measure import matched
 from testbed.studies.positional_prior.readout import vertex
 
@@ -23,10 +23,12 @@ BLOCKS = ("cost", "ideal", "bound", "mass", "keys", "as_middle", "most")
 
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """The exact side of a source: slopes of least excess and of least Brier excess, by arm, and the records' arrays."""
+    """The exact side of a source: harmonic slopes of least excess and of least Brier excess, the share of what context
+    tells that ALiBi and the harmonic bias leave unread at their weakest slope, and the record's arrays."""
 
-    best: dict[str, float]
-    best_brier: dict[str, float]
+    best: float
+    best_brier: float
+    unread: dict[str, float]
     arrays: dict[str, Floats]
 
 
@@ -141,11 +143,12 @@ def gather(study: "PositionalPrior", records: Sequence[Record]) -> Data | None:
 
 def exact_of(record: Record) -> Exact:
     """The exact side from its record."""
-    named: tuple[Arm, ...] = ("alibi", "harmonic")
+    best, brier, told = (
+        float(record.metrics[name])  # type: ignore[arg-type]
+        for name in ("harmonic_best", "harmonic_best_brier", "information")
+    )
     return Exact(
-        {arm: float(record.metrics[f"{arm}_best"]) for arm in named},  # type: ignore[arg-type]
-        {arm: float(record.metrics[f"{arm}_best_brier"]) for arm in named},  # type: ignore[arg-type]
-        dict(record.arrays),
+        best, brier, {arm: float(record.arrays[f"{arm}_excess"][0]) / told for arm in WEAKEST}, dict(record.arrays)
     )
 
 

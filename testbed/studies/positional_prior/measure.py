@@ -37,10 +37,9 @@ def sequences(source: "Source", seed: int, reading: Reading, length: int) -> tup
 
 
 def exact_record(cell: Cell) -> Record:
-    """Of ALiBi's and the harmonic bias: slopes, `*_excess` at them, and on a fine grid `*_fine`, `*_fine_excess` and
-    the exact `*_fine_brier`; metrics `*_best` and `*_best_brier`, where the two are least.
-
-    `*_error` is the standard error of the excess less that of the slope next to it, the largest.
+    """Of ALiBi's and the harmonic bias `*_excess` at the slopes; of the latter, on a fine grid, `harmonic_fine`,
+    `harmonic_fine_excess` and the exact `harmonic_fine_brier`; metrics `harmonic_best` and `harmonic_best_brier`, where
+    the two are least, and `information`, what context tells.
     """
     probe = cell.probe
     assert isinstance(probe, Probe)
@@ -50,22 +49,21 @@ def exact_record(cell: Cell) -> Record:
     design, source = probe.design, probe.design.source(probe.source)
     tokens = source.sample(probe.n_exact, design.length, seed=EXACT_SEED).astype(np.int64)
     laws = source.predict(tokens)
-    metrics: dict[str, Metric] = {}
     arrays: dict[str, Floats] = {}
     named: tuple[Arm, ...] = ("alibi", "harmonic")
     for arm in named:
-        grid = np.array(probe.slopes.of(arm))
-        fine = np.geomspace(grid[0] / 4, grid[-1] * 2, FINE)
-        both = np.concatenate([grid, fine])
-        priors = prior(arm, both, design.length)
-        each = excesses(source, tokens, laws, priors)
-        found, brier = each.mean(axis=0), brier_excesses(source, design.length, priors[:, len(grid) :])
-        step = np.diff(each[:, len(grid) :], axis=1).std(axis=0, ddof=1) / np.sqrt(len(each))
-        arrays |= {f"{arm}_slopes": grid, f"{arm}_excess": found[: len(grid)], f"{arm}_fine": fine}
-        arrays |= {f"{arm}_fine_excess": found[len(grid) :], f"{arm}_fine_brier": brier}
-        metrics |= {f"{arm}_best": float(vertex(fine, found[len(grid) :])), f"{arm}_error": float(step.max())}
-        metrics[f"{arm}_best_brier"] = float(vertex(fine, brier))
-    metrics["information"] = information(laws, source.vocab_size)
+        priors = prior(arm, probe.slopes.of(arm), design.length)
+        arrays[f"{arm}_excess"] = excesses(source, tokens, laws, priors).mean(axis=0)
+    grid = probe.slopes.harmonic
+    fine = np.geomspace(grid[0] / 4, grid[-1] * 2, FINE)
+    priors = prior("harmonic", fine, design.length)
+    found, brier = excesses(source, tokens, laws, priors).mean(axis=0), brier_excesses(source, design.length, priors)
+    arrays |= {"harmonic_fine": fine, "harmonic_fine_excess": found, "harmonic_fine_brier": brier}
+    metrics: dict[str, Metric] = {
+        "harmonic_best": float(vertex(fine, found)),
+        "harmonic_best_brier": float(vertex(fine, brier)),
+        "information": information(laws, source.vocab_size),
+    }
     return Record(cell.key, cell.study, cell.resolved(), "done", metrics, arrays)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.positional_prior.claims import STUDY, TITLES, source_title
-from testbed.studies.positional_prior.config import ARMS, EXPONENTIAL, SINGLE, SLOPED
+from testbed.studies.positional_prior.config import ARMS, EXPONENTIAL, SINGLE, WEAKEST
 from testbed.studies.positional_prior.data import Data, Floats
 from testbed.studies.study import StudyFigure
 
@@ -49,6 +49,8 @@ def prior_figure(study: "PositionalPrior", data: Data) -> StudyFigure:
                 capsize=2,
                 linestyle="",
             )
+            if low < LEAST:
+                axis.plot(LEAST, place, color=look["color"], marker="<", markersize=4.5, linestyle="")
             slope = data.slopes.get((arm, source), np.nan)
             rows.append(
                 {"source": source, "prior": TITLES[arm], "slope": slope, "excess": middle, "lower": low, "upper": high}
@@ -69,13 +71,17 @@ def prior_figure(study: "PositionalPrior", data: Data) -> StudyFigure:
             " replicate share sequences and first weights, so that differences are known better than the bars say."
             " Filled squares: priors of the shape of the source's lag law (on the single lag, those that can look at"
             " one lag); rings: others; strokes below: each replicate. Dotted: excess of no context at all, and no"
-            f" interval is drawn beyond {MOST:g} times it. Rates and slopes are tuned for each alike."
+            f" interval is drawn beyond {MOST:g} times it; one that reaches below {LEAST:g} nats ends there in a"
+            " triangle. Rates are tuned for each prior on the single lag and, at the middle slope, on the power law"
+            f" a = {data.design.middle.removeprefix('power_')}, whose rate all lags that fall take; slopes of ALiBi and"
+            " the harmonic bias on each of these, and RoPE x harmonic has the latter's; on the single lag all slopes"
+            " are the weakest, without a trial."
         ),
         claims=tuple(
             f"{STUDY}.{name}"
             for name in (
                 *("power_alibi", "power_rest", "power_learned", "exponential_harmonic", "exponential_rest"),
-                *("single_rope", "single_unread"),
+                *("single_rope", "single_exact"),
             )
         ),
     )
@@ -124,9 +130,10 @@ def reach_figure(study: "PositionalPrior", data: Data) -> StudyFigure:
         caption=(
             f"Mean KL from the Bayes law by place, {BIN} places together, up to {design.reach} times the length of"
             f" training T = {design.length} (line). Bands: {LEVEL:.0%} intervals of the mean over {study.n_seeds}"
-            f" replicates. Lags go on to {design.longest}. Slopes of {', '.join(TITLES[arm] for arm in SLOPED)} are"
-            " those of least excess within T. Dotted: what context tells, the excess of a model without it. On the"
-            " single lag runs of RoPE that stay half way make bands wide, and panels cut them."
+            f" replicates. Lags go on to {design.longest}. Slopes of {' and '.join(TITLES[arm] for arm in WEAKEST)} are"
+            " those of least excess within T, on the single lag the weakest; RoPE x harmonic has the latter's. Dotted:"
+            " what context tells, the excess of a model without it. On the single lag runs of RoPE that stay half way"
+            " make bands wide, and panels cut them."
         ),
         claims=tuple(f"{STUDY}.{name}" for name in ("reach_rope", "reach_alibi", "reach_small", "reach_exponential")),
     )
