@@ -39,10 +39,11 @@ class Shape(Config):
 
 
 def layers_needed(block: Block, order: int, heads: int = 1) -> int:
-    """The least layers of the known constructions for chains of order k.
+    """The least layers of the constructions for chains of order k, in the papers or here.
 
     attention, one head     ceil(log2(k + 1)) copying layers, each of which doubles the tokens that a place knows, and
-                            one that looks for them; none of the former for k = 0 (2407.17686, O(log2(k + 1)))
+                            one that looks for them; none of the former for k = 0. The number is that of this
+                            project's own construction; 2407.17686 has O(log2(k + 1))
     attention, k heads      2: one head for each lag
     full                    2 (2508.07208; 3 in 2407.17686)
     """
@@ -81,9 +82,8 @@ class Bounds(Config):
     """Regions of the claims, fixed before the runs that decide. Shares of the gap: see `levels`."""
 
     there: float = Field(0.4, gt=0, lt=1, description="of the gap, below which a run has learnt the order")
+    share: float = Field(0.5, gt=0, lt=1, description="of the runs: what gets there, if as many do")
     stays: float = Field(0.5, gt=0, lt=1, description="of the gap, above which an arm has not")
-    built: float = Field(0.1, gt=0, lt=1, description="of the gap: what a construction may lose by its readout")
-    lower: float = Field(0.9, gt=0, lt=2, description="of the gap: no better than an order less")
     rest: float = Field(0.15, gt=0, lt=1, description="of the gap, fall over the last doubling of steps: at rest")
     band: float = Field(0.05, gt=0, lt=0.25, description="half width of the band, share of the fall: at a level")
     slower: float = Field(1.1, ge=1, le=100, description="how much slower than on either side: a plateau")

@@ -6,6 +6,7 @@ import numpy as np
 
 from testbed.studies.depth_and_order.config import BLOCKS, Shape
 from testbed.studies.depth_and_order.data import Data
+from testbed.studies.depth_and_order.wait_figure import median_interval
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.study import StudyFigure
 
@@ -39,11 +40,11 @@ def curves_figure(study: "DepthAndOrder", data: Data) -> StudyFigure:
             for j, value in enumerate(data.levels[k].counts):
                 axis.axhline(value, color="0.5", linewidth=0.8)
                 axis.annotate(
-                    f"order {j}", (1.0, value), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=7,
+                    f"order {j}", (0.0, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=7,
                     color="0.25",
                     bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
                 )  # fmt: skip
-                rows.append({"shape": f"level of order {j}", "order": k, "step": None, "mean": value})
+                rows.append({"shape": f"level of order {j}", "order": k, "step": None, "median": value})
             axis.set_xscale("log")
             axis.set_ylim(bottom=0)
             if line == 0:
@@ -61,23 +62,22 @@ def curves_figure(study: "DepthAndOrder", data: Data) -> StudyFigure:
         title="On the way to order k",
         caption=(
             "Excess over the Bayes law along training on chains of order k. Grey lines: what counts of lower orders"
-            " lose, each with its best smoothing; a plateau is slower there than right above and right below. Mean over"
-            f" {study.n_seeds} runs, bands {LEVEL:.0%} intervals; runs fall at different times, so that the mean is"
-            " smoother than any of them."
+            " lose, each with its best smoothing; a plateau is slower there than right above and right below. Median of"
+            f" {study.n_seeds} runs, bands its {LEVEL:.0%} intervals by order statistics; runs fall at different times,"
+            " so that the median need not have the shape of any of them."
         ),
         claims=tuple(one.id for one in study.claims() if "plateau" in one.id or "later" in one.id),
     )
 
 
 def _curve(axis: "Axes", data: Data, shape: Shape, k: int, look: dict[str, Any]) -> list[Row]:
-    """The mean of an arm with its band."""
+    """The median of an arm with its band."""
     path = data.arms[shape.name, k]
-    mean = path.excess.mean(axis=0)
-    ends = np.array([data.mean(column).interval((1 - LEVEL) / 2) for column in path.excess.T])
-    ends = np.where(np.isfinite(ends), ends, mean[:, None])
-    axis.plot(path.step, mean, markevery=max(1, len(mean) // 5), **look)
-    axis.fill_between(path.step, ends[:, 0], ends[:, 1], color=look["color"], alpha=0.2, linewidth=0)
+    lows, middle, highs = np.array([median_interval(column) for column in path.excess.T]).T
+    highs = np.where(np.isfinite(highs), highs, path.excess.max(axis=0))
+    axis.plot(path.step, middle, markevery=max(1, len(middle) // 5), **look)
+    axis.fill_between(path.step, lows, highs, color=look["color"], alpha=0.2, linewidth=0)
     return [
-        {"shape": shape.name, "order": k, "step": float(s), "mean": float(m), "lower": float(lo), "upper": float(hi)}
-        for s, m, (lo, hi) in zip(path.step, mean, ends, strict=True)
+        {"shape": shape.name, "order": k, "step": float(s), "median": float(m), "lower": float(lo), "upper": float(hi)}
+        for s, m, lo, hi in zip(path.step, middle, lows, highs, strict=True)
     ]

@@ -8,7 +8,7 @@ from testbed.studies.depth_and_order.claims import PLATEAUS, STUDY
 from testbed.studies.depth_and_order.config import BLOCKS, Shape, layers_needed
 from testbed.studies.depth_and_order.data import Arm, Built, Data
 from testbed.studies.gate import usable
-from testbed.studies.judge import Evidence, Max, Min, Student
+from testbed.studies.judge import Evidence, Min, Student
 from testbed.studies.judge.proportion import Proportion
 
 if TYPE_CHECKING:
@@ -20,37 +20,36 @@ def evidence(study: "DepthAndOrder", data: Data) -> dict[str, Evidence]:
     orders = [one.order for one in study.orders]
     deepest = max(study.depths)
 
-    def left(shape: Shape, k: int) -> Evidence:
-        return data.mean(data.ratio((shape.name, k)))
+    def there(shape: Shape, k: int) -> Evidence:
+        return share_there(data, (shape.name, k), study.bounds.there)
 
     found: dict[str, Evidence] = {
-        "coin": Max([left(shape, 0) for shape in study.shapes]),
+        "coin": Min([there(shape, 0) for shape in study.shapes]),
         "one_layer": Min([staying(data, (f"{block}_1", k)) for block in BLOCKS for k in orders[1:]]),
-        "built": Max([price(data.built[shape.name, k, k]) for shape, k in study.built()]),
-        "built_lower": Min([price(data.built[shape.name, k, k + 1]) for shape, k in study.built()]),
     }
     for k in orders[1:]:
         needed = layers_needed("attention", k)
         if needed in study.depths:
-            found[f"attention_{k}"] = left(Shape(block="attention", depth=needed), k)
+            found[f"attention_{k}"] = there(Shape(block="attention", depth=needed), k)
         if k >= 2 and needed - 1 in study.depths:
             found[f"attention_short_{k}"] = staying(data, (f"attention_{needed - 1}", k))
         if k in study.headed:
-            found[f"heads_{k}"] = left(Shape(block="attention", depth=2, heads=k), k)
-        found[f"full_two_{k}"] = left(Shape(block="full", depth=2), k)
+            found[f"heads_{k}"] = there(Shape(block="attention", depth=2, heads=k), k)
+        found[f"full_two_{k}"] = there(Shape(block="full", depth=2), k)
         if k >= 2 and 3 in study.depths:
-            found[f"full_three_{k}"] = left(Shape(block="full", depth=3), k)
+            found[f"full_three_{k}"] = there(Shape(block="full", depth=3), k)
     for k in PLATEAUS:
         found[f"plateau_{k}"] = Min(
             [one for block in BLOCKS for one in plateau(study, data, (f"{block}_{deepest}", k))]
         )
     for k in orders[2:]:
-        found[f"later_{k}"] = Min([later(data, f"{block}_{deepest}", k) for block in BLOCKS])
+        found[f"later_{k}"] = Min([later(study, data, f"{block}_{deepest}", k) for block in BLOCKS])
     return {f"{STUDY}.{name}": number for name, number in found.items()}
 
 
 def share_there(data: Data, arm: Arm, there: float) -> Proportion:
-    """Of runs, those that got there."""
+    """Of runs, those that got there, with exact bounds: ends are bimodal, there or stalled, and bounds on their mean
+    say nothing of a few runs."""
     got = data.ratio(arm) < there
     return Proportion(int(got.sum()), len(got), "run")
 
@@ -81,9 +80,14 @@ def plateau(study: "DepthAndOrder", data: Data, arm: Arm) -> list[Evidence]:
     return [data.mean(side, kept) for side in sides.T]
 
 
-def later(data: Data, shape: str, k: int) -> Evidence:
-    """Log of the steps to order k over those to order k - 1 in the run of the same number. Steps to order k are at
-    least those that were made; where order k - 1 was not learnt, nothing is known."""
+def later(study: "DepthAndOrder", data: Data, shape: str, k: int) -> Evidence:
+    """Of the replicates whose run on order k - 1 lost half of its gap, those whose run of the same number on order k
+    took `slower` times as many steps for half of its own, or made as many without getting so far. Where order k - 1 was
+    not learnt nothing is compared."""
     before, after = data.learnt_at((shape, k - 1)), data.learnt_at((shape, k))
+    kept = np.isfinite(before)
+    if not usable(kept):
+        return Student(0.0, np.inf, 1)
     made = float(np.log(data.arms[shape, k].step[-1]))
-    return data.mean(np.minimum(after, made) - before)
+    longer = np.minimum(after[kept], made) - before[kept] >= np.log(study.bounds.slower)
+    return Proportion(int(longer.sum()), len(longer), "replicate")

@@ -10,6 +10,7 @@ from testbed.studies.depth_and_order.claims import claims
 from testbed.studies.depth_and_order.data import Arm, Data, Floats, gather
 from testbed.studies.depth_and_order.evidence import evidence
 from testbed.studies.depth_and_order.fates import FATES, fates
+from testbed.studies.depth_and_order.wait_figure import median_interval
 from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
@@ -57,8 +58,8 @@ def notes(study: "DepthAndOrder", data: Data) -> tuple[str, ...]:
     """What a reader should know beside the verdicts."""
 
     def shown(values: Floats, digits: int = 2) -> str:
-        low, high = data.mean(values).interval((1 - LEVEL) / 2)
-        return f"{values.mean():.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        low, middle, high = median_interval(values)
+        return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
     def each(arms: Sequence[Arm], what: str) -> str:
         return f"{what}: " + "; ".join(f"{shape} on {k}: {shown(data.ratio((shape, k)))}" for shape, k in arms)
@@ -90,9 +91,11 @@ def notes(study: "DepthAndOrder", data: Data) -> tuple[str, ...]:
     edge = ", ".join(name for name, rate in rates.items() if rate in (grid[0], grid[-1])) or "none"
     return (
         f"Levels, nats above the Bayes law, standard errors up to {error:.4f}: {levels}.",
-        each(arms, f"Excess at the end over the gap, {LEVEL:.0%} intervals") + ".",
-        f"Built by hand, excess over the gap, and on chains of one order more: {built}.",
-        f"Of {study.n_seeds} runs, where not all got there: {counted or 'none'}.",
+        each(arms, f"Excess at the end over the gap, medians with {LEVEL:.0%} intervals by order statistics") + ".",
+        "Built by hand, excess over the gap (a check has it be that of the linear readout of the counted law), and on"
+        f" chains of one order more: {built}.",
+        f"Of {study.n_seeds} runs, where not all got there (counts; what may be said of shares, verdicts say):"
+        f" {counted or 'none'}.",
         "Median of how many times the steps grow from half way down to the level of order k - 1 until half of the gap"
         f" below it is gone; with > where half of the runs were not so far at the end: {waits}.",
         "Log of how many times as slowly the loss falls at the level of order k - 1 as right above it, and as right"

@@ -36,7 +36,7 @@ def waits_figure(study: "DepthAndOrder", data: Data) -> StudyFigure:
         axis.set_xticks([one.order for one in study.orders[1:]])
         axis.set_xlabel("order k of the chains")
     axes[0].set_ylabel("steps until half of the gap is gone")
-    axes[1].set_ylabel("over steps to reach the level before")
+    axes[1].set_ylabel("over steps to half way down\nto the level before")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return StudyFigure(
         figure=figure,
@@ -44,8 +44,8 @@ def waits_figure(study: "DepthAndOrder", data: Data) -> StudyFigure:
         title="How long order k takes",
         caption=(
             "Left: optimiser steps until half of the gap between order k - 1 and the Bayes law is gone. Right: the same"
-            " over the steps at which the run was half way from the level before down to that of order k - 1: how long"
-            " the plateau is, as a factor. Median of"
+            " over the steps at which the run was half way from the level before down to that of order k - 1: a"
+            " factor, of a plateau or of a slope. Median of"
             f" {study.n_seeds} runs with its {LEVEL:.0%} interval by order statistics; arrows: half of the runs or more"
             " were not so far at the end, and the mark is where they ended."
         ),

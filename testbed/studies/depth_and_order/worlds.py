@@ -1,4 +1,5 @@
-"""Planted worlds: runs do what the constructions say; the other way round; and get there without waiting anywhere.
+"""Planted worlds: runs do what the constructions say, but for some that stall; at higher orders most of them stall; the
+other way round; and runs get there without waiting anywhere.
 
 The curves go through the same readings and the same judge as those of a study.
 """
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from testbed.studies.depth_and_order.claims import AS_BUILT, SMOOTH, STUCK, STUDY, claims
-from testbed.studies.depth_and_order.data import Arm, Built, Data, Level, Path
+from testbed.studies.depth_and_order.claims import AS_BUILT, SELDOM, SMOOTH, STUCK, STUDY, claims
+from testbed.studies.depth_and_order.data import Arm, Data, Level, Path
 from testbed.studies.depth_and_order.evidence import evidence
 from testbed.studies.judge import Claim, Evidence, World
 from testbed.studies.judge.claim import Word
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 POINTS, SLOW, LAST = 160, 3.0, 1000.0
 NOISE = 0.01
-SPREAD, STALLED = 0.5, 0.05
-"""Of the ends of runs that learn: standard deviation of their log, and the share that is stalled."""
+SPREAD = 0.5
+"""Of the ends of runs that learn: standard deviation of their log."""
+STALLED = {AS_BUILT: (0.0, 0.2), SELDOM: (0.0, 0.2, 0.6, 0.9), SMOOTH: (0.0, 0.05), STUCK: (0.0,)}
+"""Share of runs that stall although a construction is known, by order; the last is that of all orders above. On runs
+300 to 307 it was 2 and 1 of 8 at k = 1 with two layers, 6, 5 and 1 of 8 at k = 2 and 7 of 8 at k = 3: `SELDOM` is
+near."""
 
 
 def worlds(study: "DepthAndOrder") -> list[World]:
-    """Three of them: each claim holds in the first and fails in one of the others."""
-    return [_world(study, name) for name in (AS_BUILT, STUCK, SMOOTH)]
+    """Four of them: each claim holds in the first and fails in one of the others."""
+    return [_world(study, name) for name in (AS_BUILT, SELDOM, STUCK, SMOOTH)]
 
 
 def _world(study: "DepthAndOrder", name: str) -> World:
@@ -42,9 +47,24 @@ def _expected(claim: Claim, world: str) -> Word | None:
     waits = claim.id.startswith((f"{STUDY}.plateau", f"{STUDY}.later"))
     if world == AS_BUILT:
         return "holds"
+    if world == SELDOM:  # of few runs that get there little is known; that is said, and not planted
+        if waits or _stalled(world, order_of(claim)) < 0.5 or ".attention_short" in claim.id or "one_layer" in claim.id:
+            return "holds"
+        return "fails"
     if world == STUCK:  # there is nothing to wait for
         return None if waits else "fails"
     return "fails" if waits else "holds"
+
+
+def order_of(claim: Claim) -> int:
+    """The last part of its name; 0 where it has none."""
+    last = claim.id.rpartition("_")[2]
+    return int(last) if last.isdigit() else 0
+
+
+def _stalled(world: str, k: int) -> float:
+    shares = STALLED[world]
+    return shares[min(k, len(shares) - 1)]
 
 
 def planted(study: "DepthAndOrder", name: str, rng: np.random.Generator, n: int) -> Data:
@@ -53,14 +73,8 @@ def planted(study: "DepthAndOrder", name: str, rng: np.random.Generator, n: int)
     arms: dict[Arm, Path] = {}
     for shape, k in study.arms():
         learns = shape.enough(k) != (name == STUCK)
-        arms[shape.name, k] = _path(levels[k], k, learns, name != SMOOTH, rng, n)
-    turned = name == STUCK
-    built = {
-        (shape.name, k, on): _built(0.04 if (on == k) != turned else 1.1, rng)
-        for shape, k in study.built()
-        for on in (k, k + 1)
-    }
-    return Data(tuple(range(n)), arms, levels, built, np.zeros(1))
+        arms[shape.name, k] = _path(levels[k], k, learns, _stalled(name, k), name != SMOOTH, rng, n)
+    return Data(tuple(range(n)), arms, levels, {}, np.zeros(1))
 
 
 def _level(k: int) -> Level:
@@ -69,14 +83,14 @@ def _level(k: int) -> Level:
     return Level(float(steps[0]), tuple(float(one) for one in steps[1:]), 0.03 if k else None, 1e-4)
 
 
-def _path(level: Level, k: int, learns: bool, waits: bool, rng: np.random.Generator, n: int) -> Path:
+def _path(level: Level, k: int, learns: bool, stalled: float, waits: bool, rng: np.random.Generator, n: int) -> Path:
     """A fall from the uniform law, slower around every level where it waits; the more orders, the later. Without
     waiting it is as fast at each level, and the higher orders are learnt first. Of runs that learn, ends are spread
-    and a few are stalled where others stay, but for k = 0."""
+    and a share is stalled where others stay."""
     steps = np.geomspace(LAST / 64, LAST, POINTS)
     finish = 0.35 + 0.1 * k if waits else 0.75 - 0.1 * k
     ends = np.where(
-        learns & (rng.random(n) >= (STALLED if k else 0.0)),
+        learns & (rng.random(n) >= stalled),
         0.1 * np.exp(SPREAD * rng.standard_normal(n)),
         0.9 + 0.05 * rng.random(n),
     )
@@ -100,8 +114,3 @@ def _fall(level: Level, end: float, waits: bool) -> tuple[list[float], list[floa
     times.append(times[-1] + values[-1] - end)
     values.append(end)
     return times, values
-
-
-def _built(ratio: float, rng: np.random.Generator) -> Built:
-    short = 0.04 * (1 + 0.3 * rng.standard_normal(200))
-    return Built(ratio * short + 0.002 * rng.standard_normal(200), short)
