@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from testbed.sources.hierarchical.pairs import child_law, pair_law
 from testbed.sources.hierarchical.tree import Tree
+from testbed.studies.optimal_context_laws.data import slopes
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -20,9 +21,7 @@ Integers = NDArray[np.int64]
 
 def slope(x: NDArray[Any], y: NDArray[Any]) -> float:
     """Of ln y on ln x, by least squares."""
-    a, b = np.log(x), np.log(y)
-    a = a - a.mean()
-    return float(a @ b / (a @ a))
+    return float(slopes(x.tolist(), np.log(y)[None])[0])
 
 
 def leaf_correlations(tree: Tree) -> Floats:
@@ -89,17 +88,7 @@ def _divergence(mean: Floats, guess: Floats) -> float:
 def law_exponents(
     family: str, missing: Floats, lags: Integers, correlations: Floats, sizes: tuple[int, ...]
 ) -> tuple[float, float]:
-    """gamma and beta, over the stretch that the horizon crosses; of the hierarchy, over all its levels.
-
-    Correlations of the hierarchy at lags 2^(j-1) .. 2^j - 1, its levels, are taken together, as root of their mean
-    square, and stand beside what a window of 2^j - 1 leaves lacks.
-    """
-    if family == "hierarchy":
-        levels = np.arange(1, int(np.log2(len(missing))) + 1)
-        seen = [correlations[2 ** (j - 1) - 1 : 2**j - 1] for j in levels]
-        together = np.sqrt([float(np.mean(one**2)) for one in seen])
-        short = 2 ** levels[:-1]
-        return -slope(short, missing[short - 1]), -slope(2**levels, together)
+    """gamma and beta, over the stretch that the horizon crosses."""
     first, last = (farthest(lags, correlations, size) for size in (sizes[0], sizes[-1]))
     first = max(1, min(first, last // 4))
     inside = (lags >= first) & (lags <= last)

@@ -1,17 +1,21 @@
 """The families of the horizon law: their sources, data, and the exact decay of entropies and correlations.
 
-    copy         noisy copies at lags 1, 2, 4, ..: h_n - h ~ n^-gamma at dyadic n, and kappa(b) ~ b^-(gamma / 2)
+    copy         at each lag b = 1, 2, 4, .. b bits that are noisy copies alike, of drop d(b) / b each: h_n - h ~
+                 n^-gamma at dyadic n, and kappa(b) ~ (2 d(b) / b)^(1/2) ~ b^-beta, beta = (gamma + 1) / 2. With one
+                 bit a lag beta would be gamma / 2, and the law's loss D^-1, as that of any learner of a few parameters
     parity       noisy parities of a few degrees, without two-point correlation up to the longest context
     twin         copies at lags of these degrees, of the same noises: the same h_n to the last digit. Both are seen in
                  windows drawn apart: then a context and its law are as likely here as there, and what a table pays has
                  one law. (In one long stream copies come in bursts and parities go through all contexts in turn)
-    mixture      copies from random lags (MTD), w_l ~ l^-(1 + a): beta near 1 + a, gamma near 2 beta - 1
-    renewal      gaps of survival n^-t: gamma = t, beta = t - 1
-    hierarchy    last leaf of trees of the random hierarchy model, s = 2: beta near ln m / ln s, rules drawn anew
+    mixture      copies from random lags (MTD), w_l ~ l^-(1 + a); exponents are read off its curves: over these n they
+                 are not yet 1 + a and 1 + 2a
+    renewal      gaps of survival n^-t: gamma near t, beta near t - 1; read off the curves
+    hierarchy    last leaf of trees of the random hierarchy model, s = 2, rules drawn anew. Trees of a few levels show
+                 no power law: h_n - h ends with the tree, and its local slopes differ by more than a half
     santa_fe     bits that belong to keys, drawn anew for each sequence: gamma = 1 - b, and beta = 0
 
 Independent components of a source are learnt apart, each from a stream of its own, and their losses add: a learner that
-knows which bits are which.
+knows which bits are which. Of components alike one is drawn and its loss counts for all: the same mean.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +30,7 @@ from testbed.sources.lags.linear_lag import LinearLagSource
 from testbed.sources.lags.noisy_copy import NoisyCopySource
 from testbed.sources.lags.noisy_xor import NoisyXorSource
 from testbed.sources.lags.staircase import StaircaseSource
-from testbed.sources.lags.staircase_design import PowerLaw, uncorrelated_taps
+from testbed.sources.lags.staircase_design import PowerLaw, noise_of_drop, uncorrelated_taps
 from testbed.sources.power_law.mixture_transition import MixtureTransitionSource
 from testbed.sources.power_law.renewal import RenewalSource
 from testbed.sources.power_law.santa_fe import SantaFeSource
@@ -65,12 +69,18 @@ class Drawn:
 
     missing (m + 1,)                h_n - h for n = 0 .. m, nats
     lags (K,), correlations (K,)    |kappa|
+    alike                           components that each stream stands for; left out: one each
     """
 
     streams: list[Stream]
     missing: Floats
     lags: Integers
     correlations: Floats
+    alike: tuple[int, ...] = ()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return self.alike or (1,) * len(self.streams)
 
 
 def drawn(family: Family, settings: Horizon, seed: int, run: int = 0) -> Drawn:
@@ -81,25 +91,18 @@ def drawn(family: Family, settings: Horizon, seed: int, run: int = 0) -> Drawn:
 def whole_source(family: NetworkFamily, settings: Horizon, seed: int) -> Source:
     """The source of a replicate with all its components in one token, as a network sees it."""
     rng = _generator(family, seed)
-    if family == "copy":
-        return StaircaseSource.design(_copy_profile(settings, rng))
     if family == "renewal":
         return _renewal_source(settings, rng)
     return StaircaseSource(
         lags=settings.parity_degrees,
         noises=(settings.parity_noise,) * len(settings.parity_degrees),
-        correlation="off",
+        correlation="off" if family == "parity" else "copy",
         horizon=settings.parity_window,
     )
 
 
 def _generator(family: Family, *numbers: int) -> np.random.Generator:
     return np.random.default_rng([*b"horizon", *family.encode(), *numbers])
-
-
-def _copy_profile(settings: Horizon, rng: np.random.Generator) -> PowerLaw:
-    gamma = float(rng.uniform(*settings.copy_exponent))
-    return PowerLaw(exponent=gamma, amplitude=settings.copy_amplitude, n_lags=settings.copy_lags)
 
 
 def _renewal_source(settings: Horizon, rng: np.random.Generator) -> RenewalSource:
@@ -127,12 +130,18 @@ def _missing(source: Source, longest: int) -> Floats:
 
 
 def _copy(settings: Horizon, rng: np.random.Generator, data: np.random.Generator) -> Drawn:
-    profile = _copy_profile(settings, rng)
-    source = StaircaseSource.design(profile)
-    lags, longest = np.array(profile.lags), profile.lags[-1]
-    kappa = np.diagonal(np.asarray(source.component_two_points(profile.lags).value))
-    streams = [stream(one, settings, data, longest) for one in source.components]
-    return Drawn(streams, _missing(source, longest), lags, np.abs(kappa))
+    gamma = float(rng.uniform(*settings.copy_exponent))
+    profile = PowerLaw(exponent=gamma, amplitude=settings.copy_amplitude, n_lags=settings.copy_lags)
+    lags, drops = np.array(profile.lags), np.array(profile.drops)
+    sources = [
+        NoisyCopySource(lag=lag, noise=noise_of_drop(drop / lag))
+        for lag, drop in zip(profile.lags, drops.tolist(), strict=True)
+    ]
+    longest = profile.lags[-1]
+    kappa = np.array([float(np.asarray(one.two_point([one.lag]).value)[0]) for one in sources])
+    missing = (lags > np.arange(longest + 1)[:, None]) @ drops
+    streams = [stream(one, settings, data, longest) for one in sources]
+    return Drawn(streams, missing, lags, np.abs(kappa), tuple(profile.lags))
 
 
 def _parity(settings: Horizon, rng: np.random.Generator, data: np.random.Generator) -> Drawn:

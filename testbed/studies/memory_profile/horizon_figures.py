@@ -6,7 +6,7 @@ import numpy as np
 
 from testbed.studies.drawing import LEVEL, style
 from testbed.studies.memory_profile.claims import STUDY
-from testbed.studies.memory_profile.config import LEARNERS, LENGTHS, LINEAR, NETWORK, POWERS, Family
+from testbed.studies.memory_profile.config import CURVES, LEARNERS, LENGTHS, NETWORK, POWERS, Family
 from testbed.studies.memory_profile.data import Data, learners_on, mean
 from testbed.studies.memory_profile.evidence import horizon_ratio, loss_ratio
 from testbed.studies.study import StudyFigure
@@ -61,20 +61,27 @@ def validity_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
                 )  # fmt: skip
                 rows.append({"what": kind, "family": family, "learner": learner, "ratio": number.estimate,
                              "lower": low, "upper": high})  # fmt: skip
+        if kind == "loss":
+            plain = [float((2 * data.families[one]["beta"] / data.families[one]["gamma"]).mean()) for one in POWERS]
+            look = {"marker": "D", "linestyle": "none", "markersize": 4.5, "color": "0.35", "fillstyle": "none"}
+            axis.plot(plain, range(len(POWERS)), label="$D^{-1}$", **look)
+            rows += [{"what": "D^-1", "family": one, "ratio": at} for one, at in zip(POWERS, plain, strict=True)]
         axis.set_xlabel(label, fontsize=8.5)
-        axis.set_xlim(-0.15, 1.65 if kind == "loss" else 2.3)
+        axis.set_xlim(*((-0.15, 1.85) if kind == "loss" else (-0.95, 1.6)))
     axes[0].set_yticks(range(len(POWERS)), [SHORT[family] for family in POWERS])
     axes[0].set_ylim(len(POWERS) - 0.5, -0.5)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
     return StudyFigure(
         figure=figure,
         rows=rows,
         title="Where the horizon law is valid",
         caption=(
-            "Slopes of ln(L - h) and of ln n* on ln D over the law's exponents, which are exact slopes of h_n - h and"
-            f" of correlations over the stretch that the horizon crosses. Bars: {LEVEL:.0%} intervals over"
+            "Slopes of ln(L - h) and of ln n* on ln D over the law's exponents, which are slopes of the curves of"
+            " h_n - h and of correlations over the stretch that the horizon crosses (of copies from random lags it is"
+            f" that of the best linear prediction, on samples). Bars: {LEVEL:.0%} intervals over"
             f" {study.n_seeds} replicates, each number alone; every replicate has exponents, or rules, and data of its"
-            " own. Grey: the law counts as valid. Context trees and screened pairs have no length to choose."
+            " own. Grey: the law counts as valid. Context trees and screened pairs have no length to choose. Diamonds:"
+            " where D^-1, the rate of a learner of a few parameters, would lie."
         ),
         claims=tuple(
             f"{STUDY}.{name}"
@@ -108,11 +115,11 @@ def curves_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    figure, axes = plt.subplots(2, len(POWERS), figsize=(7.4, 4.3), sharex=True)
+    figure, axes = plt.subplots(2, len(CURVES), figsize=(7.4, 4.3), sharex=True)
     rows: list[dict[str, Any]] = []
     sizes = np.array(study.horizon.sizes, dtype=np.float64)
     grey = {"color": "0.35", "marker": "", "linewidth": 1.0}
-    for column, family in enumerate(POWERS):
+    for column, family in enumerate(CURVES):
         one = data.families[family]
         top, bottom = axes[0, column], axes[1, column]
         for place, learner in enumerate(learners_on(one)):
@@ -122,21 +129,25 @@ def curves_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
             if learner in LENGTHS:
                 drawn = _band(bottom, sizes, np.maximum(one[f"length_{learner}"], 1.0), **look)
                 rows += [{"family": family, "learner": learner, "what": "length", **row} for row in drawn]
-        gamma, beta = one["gamma"].mean(), one["beta"].mean()
-        middle = np.sqrt(sizes[0] * sizes[-1])
-        start = np.exp(np.mean([np.log(one[f"loss_{name}"]).mean() for name in learners_on(one)]))
-        law = "law's slope"
-        top.plot(sizes, start * (sizes / middle) ** -(gamma / (2 * beta)), linestyle="--", label=law, **grey)
-        first = np.exp(np.log(np.maximum(one["length_pairs"], 1.0)).mean())
-        bottom.plot(sizes, first * (sizes / middle) ** (0.5 / beta), linestyle="--", label=law, **grey)
+        for axis in (top, bottom):
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+        limits = top.get_ylim(), bottom.get_ylim()  # lines of laws stretch no axis
+        if family in POWERS:
+            gamma, beta = one["gamma"].mean(), one["beta"].mean()
+            middle = np.sqrt(sizes[0] * sizes[-1])
+            start = np.exp(np.log(one["loss_screened"]).mean())
+            law = "law's slope"
+            top.plot(sizes, start * (sizes / middle) ** -(gamma / (2 * beta)), linestyle="--", label=law, **grey)
+            first = np.exp(np.log(np.maximum(one["length_pairs"], 1.0)).mean())
+            bottom.plot(sizes, first * (sizes / middle) ** (0.5 / beta), linestyle="--", label=law, **grey)
         tabular = np.exp(np.log(np.maximum(one["tabular"], 1.0)).mean(axis=0))
         bottom.plot(sizes, tabular, linestyle=":", label="law of tables", **grey)
         rows += [{"family": family, "what": "law of tables", "D": float(a), "value": float(b)}
                  for a, b in zip(sizes, tabular, strict=True)]  # fmt: skip
         top.set_title(SHORT[family].replace("\n", " "), fontsize=8)
-        for axis in (top, bottom):
-            axis.set_xscale("log")
-            axis.set_yscale("log")
+        top.set_ylim(limits[0])
+        bottom.set_ylim(limits[1])
         bottom.set_xlabel("D")
         low, high = top.get_ylim()
         if high < 30 * low:  # a decade's own ticks say too little
@@ -150,10 +161,11 @@ def curves_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
         bottom.yaxis.set_minor_formatter(NullFormatter())
     axes[0, 0].set_ylabel("L(D) - h (nats)")
     axes[1, 0].set_ylabel("n*(D) (tokens)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    more, names = axes[1, 0].get_legend_handles_labels()
-    figure.legend([*handles, more[names.index("law of tables")]], [*labels, "law of tables"],
-                  loc="outside lower center", ncols=6, fontsize=7)  # fmt: skip
+    named: dict[str, Any] = {}
+    for axis in axes.ravel():  # some learners, and the law, are not in every panel
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=7, fontsize=6.5)
     return StudyFigure(
         figure=figure,
         rows=rows,
@@ -161,12 +173,13 @@ def curves_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
         caption=(
             "Above: loss over the entropy rate at the best length, exact in the target. Below: the best length of"
             " tables and of least squares on pairs. Dashed: the law's slopes, with mean exponents, through the middle"
-            " of the curves (of n*: of pairs); dotted: the length that h_n + V^n (V - 1) / 2D names for tables."
+            " of screened pairs (of n*: of pairs); the hierarchy shows no power law. At the smallest D"
+            " of copies the longest table is best: it has seen nothing and stays uniform. Dotted:"
+            " the length that h_n + V^n (V - 1) / 2D names for tables."
             f" Geometric means of {study.n_seeds} replicates; bars: {LEVEL:.0%} intervals, Student's t, each number"
             " alone."
         ),
-        claims=tuple(f"{STUDY}.{name}_{family}" for family in POWERS for name in ("power", "tabular"))
-        + tuple(f"{STUDY}.parameter_{family}" for family in LINEAR),
+        claims=(*(f"{STUDY}.tabular_{family}" for family in CURVES), f"{STUDY}.rate_screened_copy"),
     )
 
 
@@ -178,9 +191,9 @@ def degenerate_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
     rows: list[dict[str, Any]] = []
     sizes = np.array(study.horizon.sizes, dtype=np.float64)
     families: tuple[tuple[Family, float, str], ...] = (
-        ("parity", 1.0, "law: nothing learnt"),
+        ("parity", 1.0, "nothing learnt"),
         ("twin", 0.0, ""),
-        ("santa_fe", 0.0, "law: all at once"),
+        ("santa_fe", 0.0, ""),
     )
     for axis, (family, level, said) in zip(axes, families, strict=True):
         one = data.families[family]
@@ -203,23 +216,17 @@ def degenerate_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
         axis.set_title(SHORT[family], fontsize=8.5)
         axis.set_xlabel("D")
     axes[0].set_ylabel("share of $h_0 - h$ not learnt")
-    axes[0].set_ylim(-0.05, 1.95)
+    axes[0].set_ylim(-0.05, 1.65)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     return StudyFigure(
         figure=figure,
         rows=rows,
         title="Correlations that are absent, and that never decay",
         caption=(
-            "Parities have no two-point correlation within the window, copies beside them the same h_n; on the Santa Fe"
-            f" process correlations are the same at all lags. Bars: {LEVEL:.0%} intervals over {study.n_seeds}"
+            "Parities have no two-point correlation within the window, copies beside them the same h_n; both are seen"
+            " in windows drawn apart. On the Santa Fe process correlations are the same at all lags. Bars:"
+            f" {LEVEL:.0%} intervals over {study.n_seeds}"
             " replicates, Student's t, each number alone."
         ),
-        claims=tuple(
-            f"{STUDY}.{name}"
-            for name in (
-                *(f"unseen_{one}" for one in learners_on(data.families["parity"]) if one != "screened"),
-                *(f"twin_{one}" for one in LENGTHS),
-                *(f"at_once_{one}" for one in ("table", "tree", "pairs")),
-            )
-        ),
+        claims=tuple(f"{STUDY}.{name}" for name in (f"unseen_{NETWORK}", "rate_screened_twin")),
     )

@@ -3,7 +3,8 @@
     table       counts of what followed each context of n tokens, add one half (KT)
     tree        context-tree weighting up to a depth: it has no context length to choose
     pairs       least squares on the last n tokens, from correlations of pairs alone
-    screened    the same on those lags alone whose correlation stands out of the noise of D targets
+    screened    the same on those lags alone whose correlation stands out of the noise of D targets, from a uniform
+                law unless the targets' own stands out: the horizon law's own argument made a learner
 
 The loss is the mean KL of the exact law given all of the past, so it is L(D) - h without the noise of targets.
 """
@@ -38,13 +39,14 @@ def measured(drawn: Drawn, settings: Horizon) -> dict[str, Floats]:
     most = min(int(np.log(settings.table_entries) / np.log(first.vocab_size)), first.longest)
     orders, lengths = np.arange(most + 1), geometric_lengths(first.longest)
     pairs = [pair_losses(one, settings, lengths) for one in drawn.streams]
+    n = np.array(drawn.counts, dtype=np.float64)  # components alike lose alike
     return {
         "table_lengths": orders.astype(np.float64),
-        "table": np.sum([table_losses(one, settings, orders) for one in drawn.streams], axis=0),
-        "tree": np.sum([tree_losses(one, settings) for one in drawn.streams], axis=0),
+        "table": np.tensordot(n, [table_losses(one, settings, orders) for one in drawn.streams], axes=1),
+        "tree": n @ np.array([tree_losses(one, settings) for one in drawn.streams]),
         "pairs_lengths": lengths.astype(np.float64),
-        "pairs": np.sum([one[0] for one in pairs], axis=0),
-        "screened": np.sum([one[1] for one in pairs], axis=0),
+        "pairs": np.tensordot(n, [one[0] for one in pairs], axes=1),
+        "screened": n @ np.array([one[1] for one in pairs]),
     }
 
 
@@ -89,7 +91,8 @@ def pair_losses(one: Stream, settings: Horizon, lengths: Integers) -> tuple[Floa
     sums, target_sums, squares = np.zeros(n_features), np.zeros(width), np.zeros((width, width))
     tested = coded(one.tested, v)
     dense, screened = np.empty((len(settings.sizes), len(lengths))), np.empty(len(settings.sizes))
-    threshold = float(chi2.isf(1.0 / one.longest, width**2))
+    threshold = float(chi2.isf(settings.screening / one.longest, width**2))
+    uneven_from = float(chi2.isf(settings.screening, width))
     before = 0
     for row, size in enumerate(settings.sizes):
         for start in range(before, size, CHUNK):
@@ -115,7 +118,10 @@ def pair_losses(one: Stream, settings: Horizon, lengths: Integers) -> tuple[Floa
         for column, length in enumerate(lengths.tolist()):
             used = np.arange(length * width)
             dense[row, column] = _loss(one, settings, covariance, shared, centred, target, used, size)
-        screened[row] = _loss(one, settings, covariance, shared, centred, target, kept, size)
+        all_targets = np.append(1.0 - target.sum(), target)
+        uneven = size * v * float(np.sum((all_targets - 1.0 / v) ** 2)) > uneven_from
+        known = target if uneven else np.full(width, 1.0 / v)
+        screened[row] = _loss(one, settings, covariance, shared, centred, known, kept, size)
     return dense, screened
 
 

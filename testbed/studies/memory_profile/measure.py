@@ -71,7 +71,7 @@ def family_arrays(family: Family, settings: Horizon, seed: int) -> Arrays:
     from testbed.studies.memory_profile.families import drawn
     from testbed.studies.memory_profile.learners import measured
 
-    runs = settings.runs if family not in ("copy", "santa_fe") else 1
+    runs = settings.runs if family not in ("hierarchy", "santa_fe") else 1
     draws = [drawn(family, settings, seed, run) for run in range(runs)]
     found = [measured(one, settings) for one in draws]
     arrays = {name: np.mean([one[name] for one in found], axis=0) for name in found[0]}
@@ -84,7 +84,7 @@ def family_arrays(family: Family, settings: Horizon, seed: int) -> Arrays:
         "missing": one.missing,
         "lags": one.lags.astype(np.float64),
         "correlations": one.correlations,
-        "tabular": optimal_context(law, falling, sizes / len(one.streams)).astype(np.float64),
+        "tabular": optimal_context(law, falling, sizes / sum(one.counts)).astype(np.float64),
     }
     if family in POWERS:
         gamma, beta = law_exponents(family, one.missing, one.lags, one.correlations, settings.sizes)

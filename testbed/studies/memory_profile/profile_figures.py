@@ -27,7 +27,7 @@ def difficulty_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
     """Last excess against the number of far lags, one line for each sum of lags; a panel for each arm."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(ARMS), figsize=(7.4, 2.9), sharey=True)
+    figure, axes = plt.subplots(1, len(ARMS), figsize=(7.4, 3.0), sharey=True)
     rows: list[dict[str, Any]] = []
     for axis, arm in zip(axes, ARMS, strict=True):
         one = data.arms[arm]
@@ -55,9 +55,13 @@ def difficulty_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
         axis.set_xticks(np.unique(far))
         axis.set_xlim(0.6, 3.4)
         axis.set_xlabel(f"lags of {m} or more", fontsize=8)
-        axis.legend(title="sum of lags", fontsize=6, title_fontsize=6, loc="upper left")
+    handles, names = axes[0].get_legend_handles_labels()
+    farther = axes[-1].get_legend_handles_labels()[1]
+    both = [f"{one} (in the farther half {other})" for one, other in zip(names, farther, strict=False)]
+    figure.legend(handles, [*both, *names[len(both) :]], title="sum of lags", loc="outside lower center", ncols=3,
+                  fontsize=7, title_fontsize=7)  # fmt: skip
     axes[0].set_ylabel("last excess (nats)")
-    axes[0].set_ylim(-0.3, 1.5 * float(data.arms["recency"]["worth"]))
+    axes[0].set_ylim(-0.08, 1.1 * float(data.arms["recency"]["worth"]))
     return StudyFigure(
         figure=figure,
         rows=rows,
@@ -113,6 +117,17 @@ def correlation_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
                 at, other.estimate, yerr=[[other.estimate - low], [high - other.estimate]], elinewidth=0.8,
                 **{**look, "linestyle": "none"},
             )  # fmt: skip
+        alone = local_entropy(data, MAIN[0], study.profiles.split)
+        null = []
+        for m in places:
+            named = local_entropy(data, MAIN[0], int(m))
+            if np.ptp(named, axis=-1).all():
+                whole = data.arms[MAIN[0]]["excess_entropy"]
+                null.append((float(m), float(partial_rank_correlation(alone, named, whole).mean())))
+        rows += [{"arm": "planted", "difficulty": difficulty, "quantity": f"h_{m - 1:g}", "correlation": y}
+                 for m, y in null]  # fmt: skip
+        axis.plot(*np.array(null).T, color="0.25", linestyle="--", linewidth=1.3, marker="", zorder=0.5,
+                  label=f"difficulty = h$_{{{study.profiles.split - 1}}}$, planted")  # fmt: skip
         axis.axhline(0.0, color="0.4", linewidth=0.7, linestyle="-", marker="")
         axis.axvline(study.profiles.split, color="0.6", linewidth=0.7, linestyle=":", marker="")
         ticks = [2, *range(5, study.profiles.window + 1, max(5, 5 * (study.profiles.window // 25)))]
@@ -121,7 +136,7 @@ def correlation_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
         axis.set_title(label, fontsize=8.5)
         axis.set_ylim(-1.05, 1.05)
     axes[0].set_ylabel("partial rank correlation")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=6.5)
     return StudyFigure(
         figure=figure,
         rows=rows,
@@ -131,7 +146,9 @@ def correlation_figure(study: "MemoryProfile", data: Data) -> StudyFigure:
             f" at the right with E, h_(m-1) held fixed at the m of the claims ({study.profiles.split}, dotted;"
             f" {study.profiles.far_split} for lags in the farther half). All sources have one h. Only m at which"
             f" h_(m-1) varies in every replicate. Bands and bars: {LEVEL:.0%} intervals over {study.n_seeds}"
-            " replicates, Student's t, each number alone. Never to make the step ranks as last."
+            " replicates, Student's t, each number alone. Never to make the step ranks as last. Dashed: a"
+            f" difficulty that is h_{study.profiles.split - 1} alone, on the first three arms' sources: how the"
+            " curves turn with m is the design's."
         ),
         claims=tuple(
             f"{STUDY}.{name}"

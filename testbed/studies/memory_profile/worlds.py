@@ -2,11 +2,11 @@
 
 m-local entropy rules    difficulty is the number of far lags, and noise; nothing rules where places are alike. The
                          horizon law is true for every learner: losses and best lengths are its powers, parities are
-                         never learnt, the Santa Fe process at once
+                         never learnt; twins fall as D^-1
 excess entropy rules     difficulty is the sum of lags, also where places are alike. Tables pay for every context:
                          losses fall as D^(-1/4), best lengths are logarithmic, parities are learnt like copies
 far lags are easy        difficulty falls with number and sum of far lags, and where places are alike rises with
-                         h_(m-1). As before, but that losses are those of learners that pay for every lag
+                         h_(m-1). Losses are those of learners of a few parameters, D^-1; lengths as before
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from testbed.studies.tables import Floats
 if TYPE_CHECKING:
     from testbed.studies.memory_profile.study import MemoryProfile
 
-GAMMA, BETA = 1.5, 0.8
+GAMMA, BETA = 1.5, 1.25
 NOISE = 0.02
 FIRST_SEED = 2_000_000
 
@@ -35,9 +35,11 @@ def holds(world: str, name: str) -> bool | None:
     kind = name.partition("_")[0]
     if kind in ("local", "excess", "none"):
         return _profile_holds(world, name, kind)
-    if kind in ("loss", "horizon", "power", "unseen", "at"):
+    if kind in ("loss", "horizon", "unseen"):
         return world == LOCAL
-    return world == LATE if kind == "parameter" else world != LOCAL
+    if kind == "rate":
+        return world == LATE or (world == LOCAL and name.endswith("twin"))
+    return world != LOCAL
 
 
 def _profile_holds(world: str, name: str, kind: str) -> bool | None:
@@ -94,12 +96,12 @@ def _family(study: "MemoryProfile", name: str, family: Family, rng: np.random.Ge
 
     logarithmic = 2.0 + np.log(sizes / sizes[0])
     length = spread(2.0 * (sizes / sizes[0]) ** (0.5 / BETA) if true else logarithmic, 0.2 * NOISE)
-    exponent = {LOCAL: GAMMA / (2 * BETA), EXCESS: 0.25, LATE: GAMMA / (1 + GAMMA)}[name]
+    exponent = {LOCAL: GAMMA / (2 * BETA), EXCESS: 0.25, LATE: 1.0}[name]
     loss = 0.1 * (sizes / sizes[0]) ** -exponent
     if family == "parity":
         loss = np.full(len(sizes), 1.0 if true else 0.2)
-    if family == "twin":
-        loss = np.full(len(sizes), 0.01 if true else 0.2)
+    if family == "twin" and true:
+        loss = 0.1 * (sizes / sizes[0]) ** -1.0
     if family == "santa_fe":
         loss = np.full(len(sizes), 0.01 if true else 0.6)
     numbers: Arrays = {"tabular": np.tile(logarithmic if not true else logarithmic + 20.0, (n, 1)), "worth": np.ones(n)}
