@@ -41,6 +41,7 @@ def test_three_files_a_figure(folder: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from report_fake import *\n"

@@ -63,7 +63,7 @@ def complaints(path: Path, mutated: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_key_that_does_not_exist_is_named(path, data) -> None:
     config = read_config(path)
@@ -81,7 +81,7 @@ def test_a_key_that_does_not_exist_is_named(path, data) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_wrong_value_is_named_with_its_key(path, data) -> None:
     config = read_config(path)

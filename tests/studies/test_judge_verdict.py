@@ -82,6 +82,7 @@ def test_holds_and_fails_are_never_both_credible(study: list[tuple[Region, Evide
         assert region.p_holds(theta) + region.p_fails(theta) >= 1 - 1e-9 or math.isclose(theta.estimate, region.lower)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [False, True])
 def test_family_wise_error_of_wrong_verdicts(correlated: bool):
     """Three clear claims, so that Holm steps down, and three a hair from an edge, where a wrong word is likeliest.

@@ -108,6 +108,7 @@ def test_bad_settings_are_named(override, message):
 
 
 # ------------------------------------------------------------------------------------------------ numbers
+@pytest.mark.slow
 def test_the_numbers_of_the_claims_are_those_of_slow_loops(smoke, finished):
     data = gather(smoke, finished)
     assert data is not None

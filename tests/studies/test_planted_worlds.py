@@ -13,7 +13,11 @@ from testbed.studies.configs import load_studies
 from testbed.studies.judge import calibrate
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
-OVER_TEN_SECONDS = {"bayes_risk_law", "length_extrapolation"}
+DEAR = {
+    "bayes_risk_law", "estimator_court", "length_extrapolation", "mep_extension", "optimal_context",
+    "optimal_context_laws",
+}  # fmt: skip
+"""Studies whose draws take seconds."""
 
 NEVER_TRUE = {
     "optimal_context_laws": (
@@ -52,7 +56,7 @@ TOO_FEW_REPLICATES = {
 
 @pytest.mark.parametrize(
     "config",
-    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in OVER_TEN_SECONDS), id=path.stem) for path in CONFIGS],
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in DEAR), id=path.stem) for path in CONFIGS],
 )
 def test_planted_worlds_are_recognised(config):
     """No verdict is wrong, each claim is seen to hold in one world and to fail in another, and a world that it names as
