@@ -16,6 +16,7 @@ from testbed.studies.judge import (
     Max,
     Mean,
     Min,
+    Open,
     Region,
     Replicates,
     Student,
@@ -237,3 +238,16 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="ids of their own"):
         judge([(claim(Region(lower=0)), Exact(0.0))] * 2)
     assert judge([]) == []
+
+
+@pytest.mark.parametrize("number", [Student(2.0, 0.01, 50), Student(0.0, math.inf, 1), Exact(2.0)])
+def test_an_open_number_is_shown_and_decides_nothing(number: Evidence):
+    """It says why, asks for no replicates, and takes no part in the others' error rates beyond its place."""
+    pairs = [(claim(Region(lower=0.5), "open"), Open(number, "its arm has not learnt"))]
+    pairs.append((claim(Region(lower=0.5), "decided"), Student(2.0, 0.01, 50)))
+    shut, decided = judge(pairs)
+    assert (shut.verdict, decided.verdict) == ("undecided", "holds")
+    assert shut.estimate == number.estimate
+    assert shut.reason == "Undecided, because its arm has not learnt."
+    assert shut.replicates_needed is None
+    assert shut.p_adjusted == 1.0

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from testbed.core import ConfigError
 from testbed.sources.in_context import ContextTreeSource
 from testbed.studies import load_studies
-from testbed.studies.judge import judge
+from testbed.studies.judge import Open, judge
 from testbed.studies.variable_order import VariableOrder
 from testbed.studies.variable_order.blends import fit_linear, fit_loglinear, linear, loglinear
 from testbed.studies.variable_order.config import Arm, quarters
 from testbed.studies.variable_order.data import gather
 from testbed.studies.variable_order.evidence import evidence
-from testbed.studies.variable_order.judgement import explained
 from testbed.studies.variable_order.rivals import (
     BINS,
     Interpolation,
@@ -31,7 +30,7 @@ from testbed.studies.variable_order.rivals import (
     tokens_of,
     tree_law,
 )
-from testbed.studies.variable_order.settled import Open, fall, moving
+from testbed.studies.variable_order.settled import fall, moving
 from testbed.studies.variable_order.worlds import ADAPTIVE, STILL, planted
 
 CONFIG = Path(__file__).parents[2] / "configs" / "variable_order.toml"
@@ -269,7 +268,7 @@ def test_claims_on_layers_are_open_while_training_goes_on(smoke):
     (claim,) = (one for one in smoke.claims() if one.id == "variable_order.two_blend")
     (verdict,) = judge([(claim, number)])
     assert (verdict.verdict, verdict.estimate) == ("undecided", number.known.estimate)
-    assert "training was not over" in explained(verdict, number).reason
+    assert "training was not over" in verdict.reason
 
 
 def test_the_smoke_run_is_judged_and_drawn(smoke, finished):

@@ -1,7 +1,6 @@
 """From records to verdicts: the checks they rest on, the gate, and what stands beside them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from testbed.studies.compression_at_inference.data import NAMES, NETS, Data, gat
 from testbed.studies.compression_at_inference.dropping import CRITERIA
 from testbed.studies.compression_at_inference.other_claims import ADAPTED
 from testbed.studies.compression_at_inference.statements import STUDY
-from testbed.studies.judge import Evidence, Student, Verdict, judge
+from testbed.studies.judge import Evidence, Open, Student, judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -41,21 +40,16 @@ def judgement(study: "CompressionAtInference", records: Sequence[Record]) -> Jud
 
     def gated(number: Evidence, claim_id: str) -> Evidence:
         """What a model that has not learnt does says nothing of compression."""
-        mine = about.get(claim_id.removeprefix(f"{STUDY}."), set())
-        return Student(0.0, float("inf"), 1) if mine & ignorant else number
-
-    def explained(verdict: Verdict) -> Verdict:
-        """With why nothing can be said, where the number is missing and not replicates."""
-        mine = about.get(verdict.claim.id.removeprefix(f"{STUDY}."), set()) & ignorant
-        if void is not None or not (mine or verdict.n_independent == 1 < study.n_seeds):
-            return verdict
-        names = ", ".join(ARMS[one] for one in sorted(mine))
-        why = f"{names} did not learn in every replicate" if mine else "its number is not defined in every replicate"
-        return replace(verdict, reason=f"Undecided, because {why}.", replicates_needed=None)
+        mine = about.get(claim_id.removeprefix(f"{STUDY}."), set()) & ignorant
+        if mine:
+            names = ", ".join(ARMS[one] for one in sorted(mine))
+            return Open(Student(0.0, float("inf"), 1), f"{names} did not learn in every replicate")
+        if number.n_independent == 1 < study.n_seeds:
+            return Open(number, "its number is not defined in every replicate")
+        return number
 
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
-    verdicts = tuple(explained(one) for one in judge(pairs, study.alpha, void=void))
-    return Judgement(verdicts, found, notes(study, data, sorted(ignorant)))
+    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, sorted(ignorant)))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -1,8 +1,8 @@
 """The judge: from paired measurements to verdicts on claims, with their error rates stated and tested.
 
 Evidence on numbers: `Exact`, `Student`, `Mean` over `Replicates`, combined by `+ c`, `-`, `Max` and `Min`, cut by
-`Bounded`; comparisons of options: `Ranking`. `judge` turns (Claim, evidence) pairs into `Verdict`s; `calibrate` tries
-it on planted `World`s.
+`Bounded`, or `Open` for a reason that is stated; comparisons of options: `Ranking`. `judge` turns (Claim, evidence)
+pairs into `Verdict`s; `calibrate` tries it on planted `World`s.
 """
 
 from testbed.studies.judge.bounded import Bounded
@@ -14,6 +14,7 @@ from testbed.studies.judge.mean import Mean
 from testbed.studies.judge.multiplicity import benjamini_hochberg, holm, holm_level
 from testbed.studies.judge.ranking import OptionInterval, Ranking
 from testbed.studies.judge.replicates import Replicates
+from testbed.studies.judge.undecided import Open
 from testbed.studies.judge.verdict import judge
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Max",
     "Mean",
     "Min",
+    "Open",
     "OptionInterval",
     "Ranking",
     "Region",

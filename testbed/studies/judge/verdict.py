@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from testbed.studies.judge.claim import Claim, Region, Verdict, Word
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES, Evidence, check_alpha
 from testbed.studies.judge.multiplicity import holm, holm_level
+from testbed.studies.judge.undecided import Open
 
 MOST_REPLICATES = 100_000
 
@@ -47,7 +48,10 @@ def judge(pairs: Sequence[tuple[Claim, Evidence]], alpha: float = 0.05, void: st
     ids = [claim.id for claim, _ in pairs]
     if len(set(ids)) != len(ids):
         raise ValueError(f"claims need ids of their own, not {ids}")
-    open_to = [void is None and (claim.exact_truth or not evidence.too_few) for claim, evidence in pairs]
+    open_to = [
+        void is None and not isinstance(evidence, Open) and (claim.exact_truth or not evidence.too_few)
+        for claim, evidence in pairs
+    ]
     raw = [(claim.region.p_holds(evidence), claim.region.p_fails(evidence)) for claim, evidence in pairs]
     families = [[p[side] if decidable else 1.0 for p, decidable in zip(raw, open_to, strict=True)] for side in (0, 1)]
     adjusted = [holm(family) for family in families]
@@ -96,7 +100,7 @@ def _replicates_needed(evidence: Evidence, region: Region, level_holds: float, l
     Halving is enough: at levels below 1/2 a t bound moves inwards with every unit added, and maxima, minima and signs
     keep that, so once decided a claim stays decided.
     """
-    if evidence.n_independent is None:
+    if evidence.n_independent is None or isinstance(evidence, Open):
         return None
 
     def decided(n: int) -> bool:
@@ -125,6 +129,8 @@ def _reason(
 ) -> str:
     if void is not None:
         return f"Undecided, because a check of the study failed: {void}."
+    if isinstance(evidence, Open):
+        return f"Undecided, because {evidence.reason}."
     lower, upper, end_error = interval
     place = f"the {_percent(1 - 2 * end_error)} interval [{lower:.4g}, {upper:.4g}] {claim.unit}"
     if evidence.n_independent is None:

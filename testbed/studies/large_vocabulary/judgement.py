@@ -1,13 +1,12 @@
 """From records to verdicts: the checks they rest on, and what stands beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Claim, Evidence, Student, Verdict, judge
+from testbed.studies.judge import Claim, Evidence, Open, Student, judge
 from testbed.studies.large_vocabulary.claims import COMPARED, FLOW_OF, STUDY, claims, evidence, predicted_tenths
 from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, ROLES, Arm, Role, SourceName
 from testbed.studies.large_vocabulary.data import Data, gather
@@ -39,21 +38,11 @@ def judgement(study: "LargeVocabulary", records: Sequence[Record]) -> Judgement:
     numbers = evidence(study, data)
     moving = unsettled(study, data)
     pairs: list[tuple[Claim, Evidence]] = []
-    why: list[str | None] = []
     for claim in claims(study):
-        why.append(next((moving[one] for one in rests_on(claim.id) if one in moving), None))
         number = numbers[claim.id]
-        pairs.append((claim, number if why[-1] is None else Student(number.estimate, float("inf"), 1)))
-    judged = [
-        verdict if void is not None or reason is None else _moving(verdict, reason)
-        for verdict, reason in zip(judge(pairs, study.alpha, void=void), why, strict=True)
-    ]
-    return Judgement(tuple(judged), found, notes(study, data, moving))
-
-
-def _moving(verdict: Verdict, reason: str) -> Verdict:
-    """Undecided, since what is compared still moves: no number of replicates would change that."""
-    return replace(verdict, verdict="undecided", reason=f"Undecided, because {reason}.", replicates_needed=None)
+        why = next((moving[one] for one in rests_on(claim.id) if one in moving), None)
+        pairs.append((claim, number if why is None else Open(Student(number.estimate, float("inf"), 1), why)))
+    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, moving))
 
 
 def rests_on(claim_id: str) -> tuple[Role | tuple[SourceName, Arm], ...]:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.studies.gate import learnt, usable
-from testbed.studies.judge import Evidence, Max, Mean, Min, Replicates, Student
+from testbed.studies.judge import Evidence, Max, Mean, Min, Open, Replicates, Student
 from testbed.studies.variable_order.claims import STUDY
 from testbed.studies.variable_order.config import Arm
 from testbed.studies.variable_order.data import ArmData, Data, Floats
-from testbed.studies.variable_order.settled import Open, moving
+from testbed.studies.variable_order.settled import moving
 
 if TYPE_CHECKING:
     from testbed.studies.variable_order.study import VariableOrder

@@ -1,19 +1,17 @@
 """From records to verdicts: the checks they rest on, and what stands beside them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Verdict, judge
+from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 from testbed.studies.variable_order.claims import claims
 from testbed.studies.variable_order.data import Data, gather
 from testbed.studies.variable_order.evidence import evidence
 from testbed.studies.variable_order.notes import notes
-from testbed.studies.variable_order.settled import Open
 
 if TYPE_CHECKING:
     from testbed.studies.variable_order.study import VariableOrder
@@ -33,17 +31,7 @@ def judgement(study: "VariableOrder", records: Sequence[Record]) -> Judgement:
     void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    verdicts = judge(pairs, study.alpha, void=void)
-    if void is None:
-        verdicts = [explained(verdict, numbers[verdict.claim.id]) for verdict in verdicts]
-    return Judgement(tuple(verdicts), found, notes(study, data))
-
-
-def explained(verdict: Verdict, number: Evidence) -> Verdict:
-    """With the reason why a number decides nothing, where that is not how far it is known."""
-    if not isinstance(number, Open):
-        return verdict
-    return replace(verdict, reason=f"Undecided, because {number.reason}.", replicates_needed=None)
+    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
 
 
 def checks(study: "VariableOrder", data: Data) -> tuple[Check, ...]:

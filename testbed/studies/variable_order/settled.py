@@ -7,12 +7,10 @@ linear in the logarithm of the steps between points of the path. The learning ra
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from testbed.studies.judge import Evidence
 from testbed.studies.variable_order.config import Arm
 from testbed.studies.variable_order.data import ArmData, Data, Floats
 
@@ -37,46 +35,3 @@ def moving(study: "VariableOrder", data: Data, arms: Sequence[Arm]) -> str:
         f"training was not over: the last doubling of steps took {' and '.join(late)}, where at most"
         f" {study.bounds.settled:.0%} is allowed"
     )
-
-
-@dataclass(frozen=True)
-class Open(Evidence):
-    """A number that is shown and decides nothing.
-
-    reason   why, as the end of "undecided, because ..."
-    """
-
-    known: Evidence
-    reason: str
-
-    @property
-    def estimate(self) -> float:
-        return self.known.estimate
-
-    @property
-    def n_independent(self) -> int | None:
-        return self.known.n_independent
-
-    @property
-    def replicates(self) -> dict[str, int]:
-        return self.known.replicates
-
-    @property
-    def too_few(self) -> bool:
-        """The judge leaves such evidence undecided."""
-        return True
-
-    def p_above(self, r: float) -> float:
-        return self.known.p_above(r)
-
-    def p_below(self, r: float) -> float:
-        return self.known.p_below(r)
-
-    def lower(self, alpha: float) -> float:
-        return self.known.lower(alpha)
-
-    def upper(self, alpha: float) -> float:
-        return self.known.upper(alpha)
-
-    def with_replicates(self, n: int) -> "Open":
-        return Open(self.known.with_replicates(n), self.reason)
