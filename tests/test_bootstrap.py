@@ -160,6 +160,8 @@ def test_environment_puts_this_checkout_first_and_respects_the_users_threads(run
     assert variables["PYTHONPATH"] == str(run.ROOT)
     assert variables["OMP_NUM_THREADS"] == "4"
     assert variables["MKL_NUM_THREADS"] == "1"
+    # Else each of hundreds of processes would compile each module anew.
+    assert run.environment("test", {"PYTHONDONTWRITEBYTECODE": "1"})["PYTHONDONTWRITEBYTECODE"] == ""
 
 
 # ---- which torch ----

@@ -162,7 +162,7 @@ def _table(lines: Sequence[Line]) -> str:
         verdict, claim = line.verdict, line.verdict.claim
         estimate, interval = estimate_and_interval(verdict)
         interval = "exact" if verdict.n_independent is None else interval
-        ours = "" if claim.reading == "quoted" else "<br>(our reading)"
+        ours = "<br>(our reading)" if claim.of_our_reading else ""
         later = f"<br>(to be decided at {claim.decided_at} scale)" if line.entry.beyond_scale(verdict) else ""
         place = ", ".join(part for part in (claim.paper, claim.place) if part)
         rows.append(

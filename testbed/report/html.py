@@ -141,7 +141,7 @@ def _line_view(line: Line) -> dict[str, Any]:
         "replicates": replicates_text(verdict),
         "n": "exact" if verdict.n_independent is None else f"{verdict.n_independent}",
         "reading": reading_text(verdict),
-        "inferred": verdict.claim.reading == "inferred",
+        "inferred": verdict.claim.of_our_reading,
         "p_raw": p_value(verdict.p_decisive),
         "p_study": p_value(verdict.p_adjusted),
         "p_ledger": p_value(line.p_ledger),

@@ -2,7 +2,7 @@
 
 import math
 
-from testbed.studies.judge import Region, Verdict
+from testbed.studies.judge import OWN, Region, Verdict
 
 SYMBOLS = {"holds": "✓", "fails": "✗", "undecided": "?"}
 """A verdict is always a word, a symbol and a colour: any one of them is enough."""
@@ -110,7 +110,10 @@ def replicates_text(verdict: Verdict) -> str:
 
 
 def reading_text(verdict: Verdict) -> str:
-    return "as the paper states it" if verdict.claim.reading == "quoted" else "our reading, not the paper's words"
+    claim = verdict.claim
+    if claim.paper == OWN:
+        return OWN
+    return "our reading, not the paper's words" if claim.of_our_reading else "as the paper states it"
 
 
 def _signed(text: str) -> str:

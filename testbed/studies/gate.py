@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from testbed.studies.judge import Evidence, Max, Min
+from testbed.studies.judge import Evidence, Max, Min, Open, Replicates, mean_if_known, unknown
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES, check_alpha
 
 Bools = NDArray[np.bool_]
@@ -38,6 +38,24 @@ def learnt(excess: ArrayLike, no_context: ArrayLike, share: float) -> Bools:
 def usable(kept: ArrayLike) -> bool:
     """Whether enough replicates are left for a verdict to rest on them."""
     return int(np.sum(np.asarray(kept))) >= MINIMUM_REPLICATES
+
+
+def too_few_learnt(kept: ArrayLike, unit: str = "runs") -> Open:
+    """What stands for a number that speaks of the replicates kept, where they are not `usable`.
+
+    >>> too_few_learnt([True, False, False]).reason
+    'only 1 of 3 runs learnt enough to be judged'
+    """
+    found = np.asarray(kept)
+    return unknown(f"only {int(found.sum())} of {found.size} {unit} learnt enough to be judged")
+
+
+def mean_of_learnt(values: NDArray[np.float64], kept: Bools, numbers: Sequence[int]) -> Evidence:
+    """The mean over the runs kept, of (R,) values and runs of these numbers; open where they are too few."""
+    if not usable(kept):
+        return too_few_learnt(kept)
+    left = tuple(int(one) for one in np.asarray(numbers)[kept])
+    return mean_if_known(values[kept], Replicates({"seed": left}, seed=0))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from testbed.studies.couplings.data import gather
 from testbed.studies.couplings.evidence import evidence
 from testbed.studies.couplings.measure import measured
 from testbed.studies.couplings.squeeze import chain
-from testbed.studies.couplings.statements import NO_CONTROL, OWN, PREDICTED_TO_FAIL
+from testbed.studies.couplings.statements import NO_CONTROL, PREDICTED_TO_FAIL
 from testbed.studies.couplings.stream import stream_source
+from testbed.studies.judge import OWN
 
 CONFIG = Path(__file__).parents[2] / "configs" / "couplings.toml"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.studies.gate import Partial, largest, learnt, least, usable
+from testbed.studies.gate import Partial, largest, learnt, least, mean_of_learnt, too_few_learnt, usable
 from testbed.studies.judge import Bounded, Claim, Exact, Max, Min, Region, Student, judge
 
 
@@ -70,3 +70,13 @@ def test_a_bounded_number_stays_in_its_range_and_its_bounds_remain_the_inverse_o
         assert (number.lower(alpha) > r) <= (number.p_above(r) <= alpha)
         assert (number.upper(alpha) < r) <= (number.p_below(r) <= alpha)
     assert number.p_above(-0.5) == 0.0 == number.p_below(0.5)
+
+
+def test_the_mean_over_runs_that_learnt_needs_enough_of_them():
+    values, numbers = np.arange(8.0), range(400, 408)
+    kept = np.array([True] * 6 + [False] * 2)
+    assert mean_of_learnt(values, kept, numbers).estimate == 2.5
+    assert mean_of_learnt(values, kept, numbers).replicates == {"seed": 6}
+    few = mean_of_learnt(values, values < 4, numbers)
+    assert few.withheld == ("only 4 of 8 runs learnt enough to be judged",)
+    assert few == too_few_learnt(values < 4)

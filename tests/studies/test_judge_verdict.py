@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from testbed.core.errors import ConfigError
 from testbed.studies.judge import (
+    OWN,
     Claim,
     Evidence,
     Exact,
@@ -23,6 +24,8 @@ from testbed.studies.judge import (
     Verdict,
     clopper_pearson,
     judge,
+    mean_if_known,
+    unknown,
 )
 
 
@@ -251,3 +254,35 @@ def test_an_open_number_is_shown_and_decides_nothing(number: Evidence):
     assert shut.reason == "Undecided, because its arm has not learnt."
     assert shut.replicates_needed is None
     assert shut.p_adjusted == 1.0
+
+
+def test_what_is_made_of_an_open_number_is_open_for_the_same_reason():
+    """Shifted, turned round, or one of several; the reasons of several, each once."""
+    sure = Student(2.0, 0.01, 50)
+    shut, other = Open(sure, "its arm has not learnt"), Open(sure, "no pair differs")
+    for number in (shut + 1.0, 9.0 - shut, Max([sure, shut]), Min([shut, sure])):
+        (verdict,) = judge([(claim(Region(lower=0.5)), number)])
+        assert (verdict.verdict, verdict.p_holds) == ("undecided", 1.0)
+        assert verdict.reason == "Undecided, because its arm has not learnt."
+    (both,) = judge([(claim(Region(lower=0.5)), Max([shut, other, shut + 1.0]))])
+    assert both.reason == "Undecided, because its arm has not learnt; no pair differs."
+
+
+def test_a_mean_of_numbers_that_are_not_all_known_is_open():
+    design = Replicates.grid({"kernel": 6}, seed=0)
+    known = mean_if_known([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], design)
+    assert isinstance(known, Mean)
+    assert known.withheld == ()
+    lost = mean_if_known([1.0, 2.0, math.nan, 4.0, 5.0, math.inf], design)
+    assert lost.withheld == ("its number is not known in 2 of 6 replicates",)
+    assert lost.interval(0.01) == (-math.inf, math.inf)
+    assert unknown("no run", 0.5).estimate == 0.5
+
+
+def test_a_claim_that_no_paper_makes_fails_in_its_own_name():
+    """Not as "our reading of" anything, and without a word on a paper's words."""
+    number = Student(2.0, 0.01, 50)
+    for paper, subject, notes in ((OWN, "The claim fails", 0), ("Author 2025", "Our reading of Author 2025 fails", 1)):
+        (verdict,) = judge([(claim(Region(upper=0.5), paper=paper, reading="inferred"), number)])
+        assert verdict.reason.startswith(subject)
+        assert len(verdict.notes) == notes

@@ -7,7 +7,7 @@ gains and bounds are ours. Where it does not suffice, and what does there, are c
 from typing import TYPE_CHECKING
 
 from testbed.studies.adaptive_decoding.config import Role, Small
-from testbed.studies.judge import Claim, Region
+from testbed.studies.judge import OWN, Claim, Region
 
 if TYPE_CHECKING:
     from testbed.studies.adaptive_decoding.study import AdaptiveDecoding
@@ -42,7 +42,7 @@ def claims(study: "AdaptiveDecoding") -> tuple[Claim, ...]:
     noise = f"easy regime of {d.noise:g} nats; {pair}; entropies averaged over {r.window} tokens"
     both = f"both sources; {pair}"
     abstract, ours = "abstract: smaller model suffices where entropy is low", "ours: exact gains and laws"
-    against, own = "ours: against the abstract read without a condition", "this project's own claim"
+    against = "ours: against the abstract read without a condition"
     reported = "abstract: 43 % of calls keep 96.7 % of the quality"
     hidden = "ours, after the hidden-state probe of DiffAdapt"
 
@@ -88,7 +88,7 @@ def claims(study: "AdaptiveDecoding") -> tuple[Claim, ...]:
         stated(
             "signal_kept",
             f"There {b.calls:.0%} of large calls keep {b.kept:g} of the gain or more.",
-            signal, Region(lower=b.kept), 1 - b.kept, "share of the gain", NEVER, "ours: a lower bound", own,
+            signal, Region(lower=b.kept), 1 - b.kept, "share of the gain", NEVER, "ours: a lower bound", OWN,
         ),
         stated(
             "signal_paper",
@@ -100,17 +100,17 @@ def claims(study: "AdaptiveDecoding") -> tuple[Claim, ...]:
             "noise_skill",
             "Where the small model is least sure of what nobody knows, switching by its rolling entropy is no better"
             " than calling at random.",
-            noise, Region(upper=0.0), 0.0, "skill", ALWAYS, against, own,
+            noise, Region(upper=0.0), 0.0, "skill", ALWAYS, against, OWN,
         ),
         stated(
             "noise_auroc",
             "There the rolling entropy ranks positions of much gain below the rest: AUROC below 1/2.",
-            noise, Region(upper=0.5), 0.5, "AUROC", ALWAYS, against, own,
+            noise, Region(upper=0.5), 0.5, "AUROC", ALWAYS, against, OWN,
         ),
         stated(
             "noise_kept",
             f"There {b.calls:.0%} of large calls keep at most {b.calls:.0%} of the gain.",
-            noise, Region(upper=b.calls), b.calls, "share of the gain", ALWAYS, against, own,
+            noise, Region(upper=b.calls), b.calls, "share of the gain", ALWAYS, against, OWN,
         ),
         stated(
             "everywhere",
@@ -123,32 +123,32 @@ def claims(study: "AdaptiveDecoding") -> tuple[Claim, ...]:
             "Switching by entropy turns from help to harm where the small model's entropy is as high in the easy regime"
             f" as in the hard one, to {b.crossing:g} nats.",
             "exact laws, easy regimes of all entropies on the dial",
-            Region.around(0.0, b.crossing), b.crossing, "nats", ALWAYS, ours, own,
+            Region.around(0.0, b.crossing), b.crossing, "nats", ALWAYS, ours, OWN,
         ),
         stated(
             "as_theory",
             f"The frontiers of trained models have the exact skill of Bayes laws, to {b.near:g}.",
-            both, Region(upper=b.near), b.near, "difference in skill", ALWAYS, ours, own,
+            both, Region(upper=b.near), b.near, "difference in skill", ALWAYS, ours, OWN,
         ),
         stated(
             "truth_entropy",
             "What signals is the small model's entropy: that of the source's own law, on the source where the former"
             f" works, has less skill by {b.beyond:g} or more.",
             f"{signal}; built in: the source is about as unsure in both regimes, {d.signal:g} and {d.hard:g} nats",
-            Region(lower=b.beyond), b.beyond, "difference in skill", ALWAYS, ours, own,
+            Region(lower=b.beyond), b.beyond, "difference in skill", ALWAYS, ours, OWN,
         ),
         stated(
             "last_symbol",
             "On the source where entropy misleads, the last symbol alone routes: a mean of ln q_L - ln q_S by symbol,"
             f" fitted without any truth, has a skill of {b.skill:g} or more.",
-            noise, Region(lower=b.skill), 1 - b.skill, "skill", ALWAYS, ours, own,
+            noise, Region(lower=b.skill), 1 - b.skill, "skill", ALWAYS, ours, OWN,
         ),
         stated(
             "probe",
             "There a linear probe on the small model's last layer, fitted alike, is worth what the last symbol is, to"
             f" {b.alike:g} of skill.",
             f"{noise}; built in: the layer is a function of the last symbol",
-            Region.around(0.0, b.alike), b.alike, "difference in skill", MORE, hidden, own,
+            Region.around(0.0, b.alike), b.alike, "difference in skill", MORE, hidden, OWN,
         ),
         stated(
             "narrow_signal",
@@ -158,25 +158,25 @@ def claims(study: "AdaptiveDecoding") -> tuple[Claim, ...]:
         stated(
             "narrow_noise",
             "And is no better than random where it does not.",
-            f"easy regime of {d.noise:g} nats; {slim}", Region(upper=0.0), 0.0, "skill", ALWAYS, against, own,
+            f"easy regime of {d.noise:g} nats; {slim}", Region(upper=0.0), 0.0, "skill", ALWAYS, against, OWN,
         ),
         stated(
             "narrow_symbol",
             f"There the last symbol alone has a skill of {b.skill:g} or more.",
-            f"easy regime of {d.noise:g} nats; {slim}", Region(lower=b.skill), 1 - b.skill, "skill", ALWAYS, ours, own,
+            f"easy regime of {d.noise:g} nats; {slim}", Region(lower=b.skill), 1 - b.skill, "skill", ALWAYS, ours, OWN,
         ),
         stated(
             "narrow_probe",
             f"There too a probe on its last layer, which may know of all tokens, is worth what the last symbol is, to"
             f" {b.near:g} of skill.",
             f"easy regime of {d.noise:g} nats; {slim}", Region.around(0.0, b.near), b.near, "difference in skill", MORE,
-            hidden, own,
+            hidden, OWN,
         ),
         stated(
             "stay",
             f"A least stay of {r.stay} tokens costs skill: {b.cost:g} or more.",
             signal, Region(lower=b.cost), b.cost, "difference in skill", ALWAYS,
-            "ours: against the method's stable switching, constants our reading", own,
+            "ours: against the method's stable switching, constants our reading", OWN,
         ),
         stated(
             "written_signal",
@@ -187,19 +187,19 @@ def claims(study: "AdaptiveDecoding") -> tuple[Claim, ...]:
         stated(
             "written_noise",
             "It is no nearer where entropy is noise.",
-            noise, Region(upper=0.0), 0.0, "share of the gain", ALWAYS, against, own,
+            noise, Region(upper=0.0), 0.0, "share of the gain", ALWAYS, against, OWN,
         ),
         stated(
             "calls_rolling",
             "Writing its own text the pair calls the large model as often as on true text, to"
             f" {b.shift:g} of all tokens, on each source at each threshold.",
             f"{both}; entropies averaged over {r.window} tokens; largest of three thresholds, either side",
-            Region(upper=b.shift), b.shift, "share of tokens", ALWAYS, ours, own,
+            Region(upper=b.shift), b.shift, "share of tokens", ALWAYS, ours, OWN,
         ),
         stated(
             "calls_single",
             "So it does where a call depends on the last token alone.",
             f"{both}; entropy of one token; largest of three thresholds, either side",
-            Region(upper=b.shift), b.shift, "share of tokens", ALWAYS, ours, own,
+            Region(upper=b.shift), b.shift, "share of tokens", ALWAYS, ours, OWN,
         ),
     )  # fmt: skip

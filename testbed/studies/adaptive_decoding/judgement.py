@@ -11,7 +11,7 @@ from testbed.studies.adaptive_decoding.config import NAMES, ROLES, SMALLS, Name,
 from testbed.studies.adaptive_decoding.data import IDEAL, Arrays, Data, crossings_said, gather
 from testbed.studies.adaptive_decoding.evidence import evidence, not_learnt
 from testbed.studies.adaptive_decoding.switching import SHARES
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.study import Check, Judgement
 from testbed.studies.tables import Floats
 
@@ -38,7 +38,8 @@ def judgement(study: "AdaptiveDecoding", records: Sequence[Record]) -> Judgement
         number = numbers[name]
         roles, smalls = RESTS_ON.get(name.removeprefix(f"{STUDY}."), ((), ()))
         needed = {(role, model) for role in roles for model in (*smalls, "large")}
-        return Student(number.estimate, float("inf"), 1) if needed & lost else number
+        idle = sorted(f"{model} on {role}" for role, model in needed & lost)
+        return Open(number, f"not learnt in every replicate: {', '.join(idle)}") if idle else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.studies.approximation_law.config import NETWORKS, Learner
-from testbed.studies.approximation_law.data import Data, Floats, unknown
+from testbed.studies.approximation_law.data import Data, Floats, unread
 from testbed.studies.judge import Claim, Evidence, Max, Min, Region
 
 if TYPE_CHECKING:
@@ -219,12 +219,12 @@ def _b(data: Data, learner: Learner) -> Floats | None:
 
 
 def _mean(data: Data, values: Floats | None) -> Evidence:
-    return unknown() if values is None else data.mean(values)
+    return unread() if values is None else data.mean(values)
 
 
 def _sides(data: Data, values: Floats | None) -> Evidence:
     """|mean|."""
-    return unknown() if values is None else Max([data.mean(values), data.mean(-values)])
+    return unread() if values is None else Max([data.mean(values), data.mean(-values)])
 
 
 def _together(parts: list[Evidence]) -> Evidence:

@@ -14,7 +14,7 @@ from testbed.measures.decay.projection import Projection
 from testbed.runs import Record
 from testbed.studies.approximation_law.config import LAG_LEARNERS, LEARNERS, Bounds, Learner
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Evidence, Mean, Replicates, unknown
 
 if TYPE_CHECKING:
     from testbed.studies.approximation_law.study import ApproximationLaw
@@ -100,9 +100,9 @@ class Data:
         return a, b
 
 
-def unknown() -> Evidence:
-    """Evidence that decides nothing: too few sizes are above the floor."""
-    return Student(0.0, np.inf, 1)
+def unread() -> Evidence:
+    """No exponent, and so no evidence."""
+    return unknown("too few sizes are above the floor")
 
 
 def gather(study: "ApproximationLaw", records: Sequence[Record]) -> Data | None:

@@ -12,7 +12,7 @@ import numpy as np
 from testbed.studies.belief_geometry.claims import STUDY
 from testbed.studies.belief_geometry.data import Data, Floats
 from testbed.studies.gate import largest, least
-from testbed.studies.judge import Evidence, Max, Student
+from testbed.studies.judge import Evidence, Max, Open, unknown
 
 if TYPE_CHECKING:
     from testbed.studies.belief_geometry.study import BeliefGeometry
@@ -27,7 +27,7 @@ def evidence(study: "BeliefGeometry", data: Data, lost: Collection[str] = ()) ->
         return [None if arm in lost else data.mean(value) for arm, value in zip(arms, values, strict=True)]
 
     def of(arm: str, values: Floats) -> Evidence:
-        return Student(float(values.mean()), np.inf, 1) if arm in lost else data.mean(values)
+        return Open(data.mean(values), f"{arm} was not learnt") if arm in lost else data.mean(values)
 
     hidden = data.hidden(study)
     unexplained = (1.0 - data.last(one)) / (1.0 - data.arms[one]["logits"])
@@ -46,7 +46,7 @@ def evidence(study: "BeliefGeometry", data: Data, lost: Collection[str] = ()) ->
         "factored": of(product, joint_share(study, data)),
         "joint_learnt": of(product, crossed_beyond(study, data)),
     }
-    nothing = Student(0.0, np.inf, 1)
+    nothing = unknown("no source was learnt")
     return {f"{STUDY}.{name}": nothing if number is None else number for name, number in found.items()}
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from testbed.runs import Record
 from testbed.studies.competition_of_predictors.config import CONTINUUM
 from testbed.studies.competition_of_predictors.predictors import INFERENCE, NAMES, RETRIEVAL
-from testbed.studies.judge import Mean, Replicates
+from testbed.studies.judge import Evidence, Replicates, mean_if_known
 
 if TYPE_CHECKING:
     from testbed.studies.competition_of_predictors.study import CompetitionOfPredictors
@@ -67,9 +67,9 @@ class Data:
     form_error: float = 0.0
     diverged: int = 0
 
-    def mean(self, values: Floats) -> Mean:
-        """Evidence on the mean of one number a replicate."""
-        return Mean(values, self.replicates)
+    def mean(self, values: Floats) -> Evidence:
+        """Evidence on the mean of one number a replicate; open where some are not known."""
+        return mean_if_known(values, self.replicates)
 
     def window(self, shares: tuple[float, float]) -> NDArray[np.bool_]:
         """(S,) which points lie within these shares of training; the nearest one if none does."""

@@ -7,7 +7,7 @@ import numpy as np
 from testbed.studies.competition_of_predictors.claims import STUDY
 from testbed.studies.competition_of_predictors.config import CONTINUUM
 from testbed.studies.competition_of_predictors.data import BI_INF, BI_RET, Data, Floats, boundary, censored
-from testbed.studies.judge import Evidence, Min, Student
+from testbed.studies.judge import Evidence, Min, Open
 
 if TYPE_CHECKING:
     from testbed.studies.competition_of_predictors.study import CompetitionOfPredictors
@@ -18,39 +18,37 @@ def evidence(study: "CompetitionOfPredictors", data: Data) -> dict[str, Evidence
     task, arms = study.task, data.arms
     early, late = data.window(study.reading.early), data.window(study.reading.late)
 
-    def mean(values: Floats) -> Evidence:
-        """Of one number a replicate; nothing is decided where some are not known."""
-        return data.mean(values) if np.isfinite(values).all() else Student(0.0, np.inf, 1)
-
     def lately(path: Floats) -> Floats:
         return np.asarray(path[:, late].mean(axis=1))
 
     def change(path: Floats) -> Evidence:
-        return mean(lately(path) - path[:, early].mean(axis=1))
+        return data.mean(lately(path) - path[:, early].mean(axis=1))
 
     def known(number: Evidence, *parts: Floats) -> Evidence:
         """Nothing is decided on N* where too many of them lie at an end of the grid."""
         worst = max(float(censored(study, one).mean()) for one in parts)
-        return number if worst <= study.bounds.censored else Student(number.estimate, np.inf, 1)
+        if worst <= study.bounds.censored:
+            return number
+        return Open(number, f"{worst:.0%} of the values of N* lie at an end of the grid")
 
     between, many = arms[task.between], arms[task.many]
     by_laws, by_odds = boundary(study, data), boundary(study, data, "weights_log")
     excess = lately(many.paths["kl_in"][..., BI_RET]) - lately(arms[CONTINUUM].paths["kl_in"][..., BI_INF])
     found: dict[str, Evidence] = {
-        "single": mean(arms[1].retrieval().min(axis=1)),
-        "few": mean(lately(arms[task.few].lead())),
-        "many": mean(-lately(many.lead())),
-        "singles_first": Min([mean(arms[n].singles()[:, 0]) for n in (task.between, task.many, CONTINUUM)]),
-        "inference_first": mean(-between.lead()[:, early].mean(axis=1)),
-        "takeover": mean(lately(between.lead())),
+        "single": data.mean(arms[1].retrieval().min(axis=1)),
+        "few": data.mean(lately(arms[task.few].lead())),
+        "many": data.mean(-lately(many.lead())),
+        "singles_first": Min([data.mean(arms[n].singles()[:, 0]) for n in (task.between, task.many, CONTINUUM)]),
+        "inference_first": data.mean(-between.lead()[:, early].mean(axis=1)),
+        "takeover": data.mean(lately(between.lead())),
         "passes": Min([change(between.paths["weights"][..., BI_RET]), change(-between.paths["weights"][..., BI_INF])]),
         "transience": change(between.paths["kl_out"][..., BI_INF]),
         "continuum_kept": change(arms[CONTINUUM].paths["kl_out"][..., BI_INF]),
-        "unseen": mean(lately(arms[CONTINUUM].paths["weights"][..., BI_RET])),
+        "unseen": data.mean(lately(arms[CONTINUUM].paths["weights"][..., BI_RET])),
         "boundary": known(change(by_laws), by_laws[:, early], by_laws[:, late]),
-        "same_boundary": known(mean(lately(by_laws) - lately(by_odds)), by_laws[:, late], by_odds[:, late]),
-        "interpolated": mean(lately(between.unexplained())),
-        "left": mean(excess / many.numbers["gap_in"]),
+        "same_boundary": known(data.mean(lately(by_laws) - lately(by_odds)), by_laws[:, late], by_odds[:, late]),
+        "interpolated": data.mean(lately(between.unexplained())),
+        "left": data.mean(excess / many.numbers["gap_in"]),
     }
     return {f"{STUDY}.{name}": number for name, number in found.items()}
 

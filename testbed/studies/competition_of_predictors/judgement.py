@@ -21,7 +21,7 @@ from testbed.studies.competition_of_predictors.data import (
 from testbed.studies.competition_of_predictors.evidence import arms_of, evidence
 from testbed.studies.drawing import LEVEL
 from testbed.studies.gate import usable
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def judgement(study: "CompetitionOfPredictors", records: Sequence[Record]) -> Ju
 
     def gated(name: str) -> Evidence:
         arms = needed.get(name.removeprefix(f"{STUDY}."), ())
-        return numbers[name] if all(usable(kept[n]) for n in arms) else Student(numbers[name].estimate, np.inf, 1)
+        idle = [f"N = {n}" if n != CONTINUUM else "the continuum" for n in arms if not usable(kept[n])]
+        return Open(numbers[name], f"too few runs learnt {', '.join(idle)}") if idle else numbers[name]
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))

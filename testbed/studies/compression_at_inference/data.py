@@ -14,7 +14,7 @@ from testbed.studies.compression_at_inference.config import CACHED, DROPPED, KEY
 from testbed.studies.compression_at_inference.dropping import regret
 from testbed.studies.drawing import LEVEL
 from testbed.studies.gate import learnt
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Evidence, Replicates, mean_if_known
 
 if TYPE_CHECKING:
     from testbed.studies.compression_at_inference.study import CompressionAtInference
@@ -53,10 +53,8 @@ class Data:
     paired: Floats = field(default_factory=lambda: np.zeros(1))
 
     def mean(self, values: Floats) -> Evidence:
-        """Evidence on the mean over replicates of (R,) values; decides nothing where some are not known."""
-        if not np.isfinite(values).all():
-            return Student(0.0, np.inf, 1)
-        return Mean(values, Replicates({"seed": self.seeds}, seed=0))
+        """Evidence on the mean over replicates of (R,) values; open where some are not known."""
+        return mean_if_known(values, Replicates({"seed": self.seeds}, seed=0))
 
     def interval(self, values: Floats) -> tuple[float, float, float]:
         """Mean with its interval of level LEVEL."""

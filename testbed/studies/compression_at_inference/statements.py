@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.studies.judge import Claim, Region
+from testbed.studies.judge import OWN, Claim, Region
 
 if TYPE_CHECKING:
     from testbed.studies.compression_at_inference.study import CompressionAtInference
@@ -11,7 +11,6 @@ STUDY = "compression_at_inference"
 KVQUANT, LLMLINGUA, LORTH = "2401.18079", "LLMLingua-2 2024", "2509.16664"
 SAID, REVERSED = "as said", "the other way round"
 """Planted worlds: everything as the claims have it, and nothing."""
-OURS = "this project's own claim"
 
 
 def made(
@@ -22,7 +21,7 @@ def made(
     margin: float,
     scope: str,
     unit: str,
-    paper: str = OURS,
+    paper: str = OWN,
     place: str = "",
 ) -> Claim:
     """A claim of the study; each fails in the world where all is the other way round. Without a paper that says it,

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.studies.couplings.statements import DIRECTED, OWN, stated
-from testbed.studies.judge import Claim, Region
+from testbed.studies.couplings.statements import DIRECTED, stated
+from testbed.studies.judge import OWN, Claim, Region
 
 if TYPE_CHECKING:
     from testbed.studies.couplings.study import Couplings

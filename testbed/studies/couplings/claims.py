@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from testbed.measures.couplings.coupling import GREEDY_OVER_LEAST
 from testbed.studies.couplings.chain_claims import chain_claims
-from testbed.studies.couplings.statements import BOTTLENECK, GREEDY, MEET, OWN, stated
-from testbed.studies.judge import Claim, Region
+from testbed.studies.couplings.statements import BOTTLENECK, GREEDY, MEET, stated
+from testbed.studies.judge import OWN, Claim, Region
 
 if TYPE_CHECKING:
     from testbed.studies.couplings.study import Couplings

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
 
 STUDY = "couplings"
 BOTTLENECK, GREEDY, DIRECTED, MEET = "2410.21666", "2302.11838", "2511.01202", "1901.07530"
-OWN = "this project's own claim"
 """In place of a paper: no paper at hand says it, so that no paper is charged or credited with its verdict."""
 NO_CONTROL = "none in the run"
 PREDICTED, REVERSED, BROKEN = "as predicted", "reversed", "bounds broken"

@@ -4,13 +4,13 @@ import math
 from typing import TYPE_CHECKING
 
 from testbed.studies.depth_and_order.config import Shape, layers_needed
-from testbed.studies.judge import Claim, Region
+from testbed.studies.judge import OWN, Claim, Region
 
 if TYPE_CHECKING:
     from testbed.studies.depth_and_order.study import DepthAndOrder
 
 STUDY = "depth_and_order"
-LAYERS, ONE_TOKEN, OWN = "2407.17686", "2508.07208", "this project's own claim"
+LAYERS, ONE_TOKEN = "2407.17686", "2508.07208"
 PHASES = "2402.11004"
 AS_BUILT, SELDOM, STUCK, SMOOTH = "as constructed", "seldom there", "stuck", "no plateaus"
 """The planted worlds: runs do what constructions say, but for some that stall; higher orders mostly stall; the other

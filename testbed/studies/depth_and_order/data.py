@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from testbed.runs import Record
 from testbed.studies.depth_and_order.config import Shape
 from testbed.studies.induction_phases.data import crossing, dwelling
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Evidence, Replicates, mean_if_known
 
 if TYPE_CHECKING:
     from testbed.studies.depth_and_order.study import DepthAndOrder
@@ -101,14 +101,9 @@ class Data:
             return np.full(len(path.excess), np.nan)
         return np.asarray((path.excess[:, before].mean(axis=1) - path.excess[:, last].mean(axis=1)) / gap)
 
-    def mean(self, values: Floats, kept: Bools | None = None) -> Evidence:
-        """Evidence on the mean over runs, or over those kept; decides nothing where some are not known."""
-        numbers = np.array(self.numbers)
-        if kept is not None:
-            values, numbers = values[kept], numbers[kept]
-        if len(values) < 2 or not np.isfinite(values).all():
-            return Student(0.0, np.inf, 1)
-        return Mean(values, Replicates({"seed": tuple(numbers.tolist())}, seed=0))
+    def mean(self, values: Floats) -> Evidence:
+        """Evidence on the mean over runs; open where some are not known."""
+        return mean_if_known(values, Replicates({"seed": self.numbers}, seed=0))
 
     def time_to(self, arm: Arm, excess: float) -> Floats:
         """(R,) log of the steps after which a run first lies below an excess; infinite where it never does."""

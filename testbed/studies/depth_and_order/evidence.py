@@ -7,7 +7,7 @@ import numpy as np
 from testbed.studies.depth_and_order.claims import PLATEAUS, STUDY
 from testbed.studies.depth_and_order.config import BLOCKS, Shape, layers_needed
 from testbed.studies.depth_and_order.data import Arm, Built, Data
-from testbed.studies.gate import usable
+from testbed.studies.gate import mean_of_learnt, too_few_learnt, usable
 from testbed.studies.judge import Evidence, Min, Student
 from testbed.studies.judge.proportion import Proportion
 
@@ -58,9 +58,7 @@ def staying(data: Data, arm: Arm) -> Evidence:
     """What is left of the gap at the end, less what the last doubling took off, if anything: of runs that have learnt
     something, that is, lie below the counts of order 0. A model that has not been trained stays, and says nothing."""
     kept = data.arms[arm].final < data.levels[arm[1]].counts[0]
-    if not usable(kept):
-        return Student(0.0, np.inf, 1)
-    return data.mean(data.ratio(arm) - np.maximum(data.fall(arm), 0.0), kept)
+    return mean_of_learnt(data.ratio(arm) - np.maximum(data.fall(arm), 0.0), kept, data.numbers)
 
 
 def price(built: Built) -> Evidence:
@@ -75,9 +73,7 @@ def plateau(study: "DepthAndOrder", data: Data, arm: Arm) -> list[Evidence]:
     """Slower than above, and slower than below: means over runs that got there and came through all three bands."""
     sides = data.dwelling(arm, study.bounds.band)
     kept = (data.ratio(arm) < study.bounds.there) & np.isfinite(sides).all(axis=1)
-    if not usable(kept):
-        return [Student(0.0, np.inf, 1)]
-    return [data.mean(side, kept) for side in sides.T]
+    return [mean_of_learnt(side, kept, data.numbers) for side in sides.T]
 
 
 def later(study: "DepthAndOrder", data: Data, shape: str, k: int) -> Evidence:
@@ -87,7 +83,7 @@ def later(study: "DepthAndOrder", data: Data, shape: str, k: int) -> Evidence:
     before, after = data.learnt_at((shape, k - 1)), data.learnt_at((shape, k))
     kept = np.isfinite(before)
     if not usable(kept):
-        return Student(0.0, np.inf, 1)
+        return too_few_learnt(kept, f"runs on order {k - 1}")
     made = float(np.log(data.arms[shape, k].step[-1]))
     longer = np.minimum(after[kept], made) - before[kept] >= np.log(study.bounds.slower)
     return Proportion(int(longer.sum()), len(longer), "replicate")

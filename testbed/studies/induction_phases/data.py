@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from testbed.runs import Record
 from testbed.studies.induction_phases.config import ARMS, LAWS, PAPER_LENGTH, Name
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Evidence, Replicates, mean_if_known
 
 if TYPE_CHECKING:
     from testbed.studies.induction_phases.study import InductionPhases
@@ -59,10 +59,8 @@ class Data:
     diverged: int = 0
 
     def mean(self, values: Floats) -> Evidence:
-        """Evidence on the mean over replicates; decides nothing where some are not known."""
-        if not np.isfinite(values).all():
-            return Student(0.0, np.inf, 1)
-        return Mean(values, Replicates({"seed": self.numbers}, seed=0))
+        """Evidence on the mean over replicates; open where some are not known."""
+        return mean_if_known(values, Replicates({"seed": self.numbers}, seed=0))
 
 
 def gather(study: "InductionPhases", records: Sequence[Record]) -> Data | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from testbed.studies.gate import learnt, usable
+from testbed.studies.gate import learnt, mean_of_learnt
 from testbed.studies.induction_phases.claims import STUDY
 from testbed.studies.induction_phases.data import (
     Data,
@@ -18,7 +18,7 @@ from testbed.studies.induction_phases.data import (
     nearness,
     time_in,
 )
-from testbed.studies.judge import Evidence, Max, Mean, Min, Replicates, Student
+from testbed.studies.judge import Evidence, Max, Min, Student
 from testbed.studies.judge.proportion import Proportion
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
         "last_longer": data.mean(time_in(two, four, 3) - time_in(two, four, 1)),
         "near": Max([data.mean(nearness(a[name])) for name in ("two", "three")]),
         "doubly_gain": best_gain(data.paper["doubly"]),
-        "doubly_far": of_learnt(
-            data, nearness(doubly), learnt(doubly["final"], doubly["level_uniform"], study.bounds.gate)
+        "doubly_far": mean_of_learnt(
+            nearness(doubly), learnt(doubly["final"], doubly["level_uniform"], study.bounds.gate), data.numbers
         ),
         "learnt": Max([data.mean(a[name]["final"]) for name in ("two", "three", "eight")]),
         "plateau_two": plateau(data, two, two["level_unigram"], band),
@@ -64,14 +64,6 @@ def evidence(study: "InductionPhases", data: Data) -> dict[str, Evidence]:
 def share(flags: NDArray[np.bool_]) -> Evidence:
     """Of runs, which are independent."""
     return Proportion(int(flags.sum()), len(flags), "run")
-
-
-def of_learnt(data: Data, values: Floats, kept: NDArray[np.bool_]) -> Evidence:
-    """The mean over runs that learnt; nothing is decided where they are too few."""
-    if not usable(kept):
-        return Student(0.0, np.inf, 1)
-    numbers = tuple(int(one) for one in np.array(data.numbers)[kept])
-    return Mean(values[kept], Replicates({"seed": numbers}, seed=0))
 
 
 def plateau(data: Data, arm: dict[str, Floats], level: Floats, half: float) -> Evidence:

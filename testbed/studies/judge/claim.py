@@ -70,6 +70,10 @@ class Region:
         return f"{left}, {self.upper:.4g}]" if math.isfinite(self.upper) else f"{left}, inf)"
 
 
+OWN = "this project's own claim"
+"""The `paper` of a claim that no paper makes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """A statement about one number, fixed before the run.
@@ -98,6 +102,11 @@ class Claim:
     decided_at: Scale
     unit: str = "nats"
     exact_truth: bool = False
+
+    @property
+    def of_our_reading(self) -> bool:
+        """A paper is named whose words say something else or less."""
+        return self.reading == "inferred" and self.paper != OWN
 
     def __post_init__(self) -> None:
         for name in ("id", "statement", "paper"):

@@ -74,6 +74,11 @@ class Evidence(ABC):
         """Fewer than 5 independent units: verdicts on it are undecided."""
         return self.n_independent is not None and self.n_independent < MINIMUM_REPLICATES
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Why no verdict may rest on it, however many units there are (`Open`); of parts, why not on any of them."""
+        return ()
+
     def interval(self, alpha: float) -> tuple[float, float]:
         """Two-sided interval whose ends err with probability alpha *each*: level 1 - 2 alpha."""
         return self.lower(alpha), self.upper(alpha)
@@ -254,6 +259,10 @@ class Affine(Evidence):
     @property
     def replicates(self) -> dict[str, int]:
         return self.part.replicates
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return self.part.withheld
 
     def p_above(self, r: float) -> float:
         return self.part.p_above(r - self.shift) if self.sign == 1 else self.part.p_below(self.shift - r)

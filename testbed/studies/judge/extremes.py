@@ -26,6 +26,10 @@ class _Extreme(Evidence):
         n = self.n_independent
         return next((part.replicates for part in self.parts if n is not None and part.n_independent == n), {})
 
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(reason for part in self.parts for reason in part.withheld))
+
     def _bonferroni(self, p_of: Callable[[Evidence], float]) -> float:
         return min(1.0, len(self.parts) * min(p_of(part) for part in self.parts))
 

@@ -30,7 +30,6 @@ from collections.abc import Callable, Sequence
 from testbed.studies.judge.claim import Claim, Region, Verdict, Word
 from testbed.studies.judge.evidence import MINIMUM_REPLICATES, Evidence, check_alpha
 from testbed.studies.judge.multiplicity import holm, holm_level
-from testbed.studies.judge.undecided import Open
 
 MOST_REPLICATES = 100_000
 
@@ -49,10 +48,13 @@ def judge(pairs: Sequence[tuple[Claim, Evidence]], alpha: float = 0.05, void: st
     if len(set(ids)) != len(ids):
         raise ValueError(f"claims need ids of their own, not {ids}")
     open_to = [
-        void is None and not isinstance(evidence, Open) and (claim.exact_truth or not evidence.too_few)
+        void is None and not evidence.withheld and (claim.exact_truth or not evidence.too_few)
         for claim, evidence in pairs
     ]
-    raw = [(claim.region.p_holds(evidence), claim.region.p_fails(evidence)) for claim, evidence in pairs]
+    raw = [
+        (1.0, 1.0) if evidence.withheld else (claim.region.p_holds(evidence), claim.region.p_fails(evidence))
+        for claim, evidence in pairs
+    ]
     families = [[p[side] if decidable else 1.0 for p, decidable in zip(raw, open_to, strict=True)] for side in (0, 1)]
     adjusted = [holm(family) for family in families]
     level_holds, level_fails = (holm_level(family, alpha / 2) for family in families)
@@ -100,7 +102,7 @@ def _replicates_needed(evidence: Evidence, region: Region, level_holds: float, l
     Halving is enough: at levels below 1/2 a t bound moves inwards with every unit added, and maxima, minima and signs
     keep that, so once decided a claim stays decided.
     """
-    if evidence.n_independent is None or isinstance(evidence, Open):
+    if evidence.n_independent is None or evidence.withheld:
         return None
 
     def decided(n: int) -> bool:
@@ -129,8 +131,8 @@ def _reason(
 ) -> str:
     if void is not None:
         return f"Undecided, because a check of the study failed: {void}."
-    if isinstance(evidence, Open):
-        return f"Undecided, because {evidence.reason}."
+    if evidence.withheld:
+        return f"Undecided, because {'; '.join(evidence.withheld)}."
     lower, upper, end_error = interval
     place = f"the {_percent(1 - 2 * end_error)} interval [{lower:.4g}, {upper:.4g}] {claim.unit}"
     if evidence.n_independent is None:
@@ -138,7 +140,7 @@ def _reason(
     if word == "holds":
         return f"The claim holds: {place} lies within {claim.region}."
     if word == "fails":
-        subject = "The claim" if claim.reading == "quoted" else f"Our reading of {claim.paper}"
+        subject = f"Our reading of {claim.paper}" if claim.of_our_reading else "The claim"
         return f"{subject} fails: {place} lies outside {claim.region}."
     plan = (
         f"about {needed:,} at the present mean and spread would decide"
@@ -153,7 +155,7 @@ def _reason(
 
 def _notes(claim: Claim, evidence: Evidence, word: Word) -> tuple[str, ...]:
     notes = []
-    if claim.reading == "inferred":
+    if claim.of_our_reading:
         notes.append("the statement is our reading; no verdict on it speaks for or against the paper's own words")
     if evidence.too_few and claim.exact_truth and word != "undecided":
         notes.append(f"judged on {evidence.n_independent} replicates, as each value is an exact truth")

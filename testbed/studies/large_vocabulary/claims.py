@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.sources.iid import zipf_law
-from testbed.studies.judge import Claim, Evidence, Region
+from testbed.studies.judge import OWN, Claim, Evidence, Region
 from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, Arm, Role, SourceName
 from testbed.studies.large_vocabulary.data import Data, Floats
 from testbed.studies.large_vocabulary.measure import by_decile
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from testbed.studies.large_vocabulary.study import LargeVocabulary
 
 PAPER = "2411.09009"
-OWN = "this project's own claim"
 STUDY = "large_vocabulary"
 CLIP = OptimiserConfig().clip or float("inf")
 PREDICTED, HARMLESS, RAISED = "at the fixed point", "the filter changes nothing", "the whole tail is raised"

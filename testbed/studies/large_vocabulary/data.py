@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Evidence, Replicates, Student, mean_if_known
 from testbed.studies.large_vocabulary.config import ARMS, FORMS, ROLES, Arm, Role, SourceName
 
 if TYPE_CHECKING:
@@ -42,16 +42,14 @@ class Data:
     paired: Floats
 
     def mean(self, values: Floats) -> Evidence:
-        """Evidence on the mean over replicates of (R,) values; decides nothing where some are not finite.
+        """Evidence on the mean over replicates of (R,) values; open where some are not known.
 
         Values that are all the same to rounding count as one number known without spread."""
-        if not np.isfinite(values).all():
-            return Student(0.0, np.inf, 1)
-        if np.ptp(values) < 1e-12:
+        if np.isfinite(values).all() and np.ptp(values) < 1e-12:
             return Student(float(values.mean()), 0.0, len(values))
         if len(values) != self.replicates.n_rows:
-            return Mean(values, replicates_of(range(len(values))))  # of the tuning
-        return Mean(values, self.replicates)
+            return mean_if_known(values, replicates_of(range(len(values))))  # of the tuning
+        return mean_if_known(values, self.replicates)
 
     def interval(self, values: Floats) -> tuple[float, float, float]:
         """Mean with its interval of level LEVEL."""

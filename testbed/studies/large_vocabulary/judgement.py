@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Claim, Evidence, Open, Student, judge
+from testbed.studies.judge import Claim, Evidence, Open, judge
 from testbed.studies.large_vocabulary.claims import COMPARED, FLOW_OF, STUDY, claims, evidence, predicted_tenths
 from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, ROLES, Arm, Role, SourceName
 from testbed.studies.large_vocabulary.data import Data, gather
@@ -41,7 +41,7 @@ def judgement(study: "LargeVocabulary", records: Sequence[Record]) -> Judgement:
     for claim in claims(study):
         number = numbers[claim.id]
         why = next((moving[one] for one in rests_on(claim.id) if one in moving), None)
-        pairs.append((claim, number if why is None else Open(Student(number.estimate, float("inf"), 1), why)))
+        pairs.append((claim, number if why is None else Open(number, why)))
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, moving))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.loss_properness.claims import STUDY, claims, evidence, finite_floors, title
 from testbed.studies.loss_properness.config import NOISY
 from testbed.studies.loss_properness.data import Data, gather
@@ -41,7 +41,8 @@ def judgement(study: "LossProperness", records: Sequence[Record]) -> Judgement:
         """A training that was not at rest says nothing of where it would end."""
         name = claim_id.removeprefix(f"{STUDY}.")
         mine = about.get(name, [name.partition("_")[2]])
-        return Student(number.estimate, float("inf"), 1) if set(mine) & set(moving) else number
+        restless = [arm for arm in mine if arm in moving]
+        return Open(number, f"{', '.join(restless)}: training was not at rest") if restless else number
 
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, moving))

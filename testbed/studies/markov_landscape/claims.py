@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from testbed.studies.judge import Claim, Region
+from testbed.studies.judge import OWN, Claim, Region
 
 if TYPE_CHECKING:
     from testbed.studies.markov_landscape.study import MarkovLandscape
 
 STUDY = "markov_landscape"
-PAPER, LATER, OURS = "2402.04161", "2406.03072", "this project's own claim"
+PAPER, LATER = "2402.04161", "2406.03072"
 LANDSCAPE, REVERSED, NOTHING = "caught above the line", "caught below the line", "learns nothing"
 """The planted worlds: the landscape that is claimed, its opposite, and networks that know how often symbols come."""
 PAIRED = ("depth_helps", "wide", "fast")
@@ -130,7 +130,7 @@ def claims(study: "MarkovLandscape") -> tuple[Claim, ...]:
             f"{spot}; {coded}",
             rare,
             "no norms: long",
-            OURS,
+            OWN,
         ),
         claim(
             "bare_line",
@@ -163,7 +163,7 @@ def claims(study: "MarkovLandscape") -> tuple[Claim, ...]:
             f"{runs}; {bare}",
             most,
             "untied: bare_untied",
-            OURS,
+            OWN,
         ),
         claim(
             "memory",
@@ -172,7 +172,7 @@ def claims(study: "MarkovLandscape") -> tuple[Claim, ...]:
             f"{mirrored}; {bare}",
             most,
             "wide",
-            OURS,
+            OWN,
         ),
         pairs(
             "wide",
@@ -190,7 +190,7 @@ def claims(study: "MarkovLandscape") -> tuple[Claim, ...]:
             f"{mirrored}; {bare}",
             most,
             "with layer norm: norm_long",
-            OURS,
+            OWN,
         ),
         pairs(
             "fast",
@@ -198,6 +198,6 @@ def claims(study: "MarkovLandscape") -> tuple[Claim, ...]:
             f" {recipe.fast_rate:g} of which one alone ends over {b.stuck:g}, it is the lower rate's in most.",
             f"{spot}; the same tokens and first weights in both; {bare}",
             "a rate against itself",
-            OURS,
+            OWN,
         ),
     )

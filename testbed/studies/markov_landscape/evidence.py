@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from testbed.studies.judge import Evidence, Max, Min, Student
+from testbed.studies.judge import Evidence, Max, Min, unknown
 from testbed.studies.judge.proportion import Proportion
 from testbed.studies.markov_landscape.claims import STUDY
 from testbed.studies.markov_landscape.config import Bounds, Panel, Variant
@@ -84,4 +84,4 @@ def share(flags: Bools) -> Evidence:
 def first_alone(first: Bools, second: Bools) -> Evidence:
     """Of the pairs in which one run alone is high, the share in which it is the first (McNemar 1947, exact)."""
     alone = int((first != second).sum())
-    return Proportion(int((first & ~second).sum()), alone, "pair") if alone else Student(0.5, np.inf, 1)
+    return Proportion(int((first & ~second).sum()), alone, "pair") if alone else unknown("no pair differs", 0.5)

@@ -9,14 +9,14 @@ confirmation there would say that the derivation is right, not that a network do
 
 from typing import TYPE_CHECKING, Any
 
-from testbed.studies.judge import Claim, Region
+from testbed.studies.judge import OWN, Claim, Region
 from testbed.studies.memory_profile.config import CURVES, MAIN, NETWORK, POWERS, Family
 
 if TYPE_CHECKING:
     from testbed.studies.memory_profile.study import MemoryProfile
 
 STUDY = "memory_profile"
-SOMEYA, HORIZON, OWN = "2506.05136", "2602.07488", "this project's own claim"
+SOMEYA, HORIZON = "2506.05136", "2602.07488"
 LOCAL, EXCESS, LATE = "m-local entropy rules", "excess entropy rules", "far lags are easy"
 """The planted worlds. In the first the horizon law is true as well; in the others learners pay for every context, or
 for every lag."""

@@ -8,7 +8,7 @@ import numpy as np
 from testbed.runs import Record
 from testbed.sources.bits import LN2
 from testbed.studies.gate import learnt
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.memory_profile.claims import claims
 from testbed.studies.memory_profile.config import ARMS, MAIN, NETWORK, POWERS, ArmName, Family
 from testbed.studies.memory_profile.data import Data, gather, learners_on
@@ -50,11 +50,15 @@ def judgement(study: "MemoryProfile", records: Sequence[Record]) -> Judgement:
         never make, where "never" and "late" are one; nor what a network misses that misses the easy twin too."""
         number, short = numbers[name], name.rpartition(".")[2]
         arm = "exchangeable" if short.startswith("none_") else short.rpartition("_")[2]
-        silent = arm in lost or ("_steps" in short and arm in censored)
         if f"{NETWORK}_" in f"{short}_":
             family: Family = "renewal" if short.endswith("renewal") else "twin"
-            silent = float(learnt_share(data, NETWORK, family, -1).mean()) < study.bounds.reach
-        return Student(number.estimate, float("inf"), 1) if silent else number
+            short_of = float(learnt_share(data, NETWORK, family, -1).mean()) < study.bounds.reach
+            return Open(number, f"the network did not learn {family} at the largest D") if short_of else number
+        if arm in lost:
+            return Open(number, f"{arm} was not learnt")
+        if "_steps" in short and arm in censored:
+            return Open(number, f"most members of {arm} never make the step")
+        return number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost, censored))

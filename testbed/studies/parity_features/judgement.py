@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.linear_entropy.data import Data
 from testbed.studies.parity_features.claims import claims, evidence
 from testbed.studies.parity_features.config import ROLES
@@ -37,7 +37,7 @@ def judgement(study: "ParityFeatures", records: Sequence[Record]) -> Judgement:
     def gated(number: Evidence, name: str) -> Evidence:
         """Features of what was not learnt decide nothing."""
         mine = {"c3_even": ["true"], "c3_uneven": ["false"]}.get(name.rpartition(".")[2], list(ROLES))
-        return Student(number.estimate, float("inf"), 1) if set(mine) & set(lost) else number
+        return Open(number, "the networks did not learn their task") if set(mine) & set(lost) else number
 
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))

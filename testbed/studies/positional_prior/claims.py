@@ -5,7 +5,7 @@ Where several sources or arms share a claim, its number is the one that speaks a
 
 from typing import TYPE_CHECKING, Literal
 
-from testbed.studies.judge import Claim, Region
+from testbed.studies.judge import OWN, Claim, Region
 from testbed.studies.positional_prior.config import EXPONENTIAL
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ MATCHED, OTHER = "the matched prior wins", "the other prior wins"
 """Planted worlds."""
 READING = "positional embedding with harmonic series, abstract; this project's reading, the formulas are not at hand"
 BLOCKS = "PrFlashAttention, abstract; this project's reading, the formulas are not at hand"
-OURS = "this project's own claim"
 CONTROL = "controls, and what the exact side says"
 CARD = "the survey's prediction m ~ a for a bias by harmonic numbers; the paper's formulas are not at hand"
 Unit = Literal["nats", "share", "slope", "slope per exponent", "ratio"]
@@ -55,7 +54,7 @@ def claims(study: "PositionalPrior") -> tuple[Claim, ...]:
         return Claim(
             id=f"{STUDY}.{name}",
             statement=statement,
-            paper=OURS if place in (CONTROL, CARD) else PAPER,
+            paper=OWN if place in (CONTROL, CARD) else PAPER,
             place=place,
             reading="inferred",
             scope=scope,

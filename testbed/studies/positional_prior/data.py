@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Evidence, Replicates, mean_if_known
 from testbed.studies.positional_prior.config import ARMS, SLOPED, WEAKEST, Design
 from testbed.studies.positional_prior.measure import matched
 from testbed.studies.positional_prior.readout import vertex
@@ -58,8 +58,8 @@ class Data:
     paired: Floats
 
     def mean(self, values: Floats) -> Evidence:
-        """Evidence on the mean over replicates of (R,) values; decides nothing where some are not finite."""
-        return Mean(values, self.replicates) if np.isfinite(values).all() else Student(0.0, np.inf, 1)
+        """Evidence on the mean over replicates of (R,) values; open where some are not known."""
+        return mean_if_known(values, self.replicates)
 
     def interval(self, values: Floats) -> tuple[float, float, float]:
         """Mean with its interval of level LEVEL."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.positional_prior.claims import TITLES, claims, source_title
 from testbed.studies.positional_prior.config import ARMS, SINGLE, SLOPED, WEAKEST
 from testbed.studies.positional_prior.data import Data, gather
@@ -31,8 +31,8 @@ def judgement(study: "PositionalPrior", records: Sequence[Record]) -> Judgement:
     numbers, missing = evidence(study, data), unlearnt(study, data)
 
     def gated(claim_id: str) -> Evidence:
-        number = numbers[claim_id]
-        return Student(number.estimate, float("inf"), 1) if missing.get(claim_id) else number
+        number, lost = numbers[claim_id], missing.get(claim_id)
+        return Open(number, f"not learnt: {', '.join(lost)}") if lost else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, missing))

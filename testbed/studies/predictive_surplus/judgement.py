@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Open, judge
 from testbed.studies.predictive_surplus.claims import ROLES_OF, claims
 from testbed.studies.predictive_surplus.config import DRAFTED, ROLES
 from testbed.studies.predictive_surplus.data import Data, can_read, evidence, gather, has_learnt
@@ -32,10 +32,9 @@ def judgement(study: "PredictiveSurplus", records: Sequence[Record]) -> Judgemen
         """Layers of networks that learnt too little decide nothing, nor do heads that cannot read enough."""
         number = numbers[name]
         if name.rpartition(".")[2] in blunt:
-            return Student(number.estimate, float("inf"), 1)
-        if lost & set(ROLES_OF.get(name.rpartition(".")[2], ())):
-            return Student(number.estimate, float("inf"), 1)
-        return number
+            return Open(number, "its heads cannot read enough of what the tokens tell")
+        idle = sorted(lost & set(ROLES_OF.get(name.rpartition(".")[2], ())))
+        return Open(number, f"not learnt: {', '.join(idle)}") if idle else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
     return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))

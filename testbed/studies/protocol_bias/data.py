@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
-from testbed.studies.judge import Bounded, Evidence, Mean, Replicates, Student
+from testbed.studies.judge import Bounded, Evidence, Replicates, mean_if_known
 from testbed.studies.protocol_bias.config import ARMS, PROTOCOLS, ROLES, Arm, Role
 from testbed.studies.protocol_bias.readings import apparent, stopped_at
 
@@ -55,10 +55,8 @@ class Data:
     diverged: int = 0
 
     def mean(self, values: Floats) -> Evidence:
-        """Evidence on the mean over the first R replicates of (R,) values; decides nothing where some are not known."""
-        if not np.isfinite(values).all():
-            return Student(0.0, np.inf, 1)
-        return Mean(values, Replicates({"seed": self.numbers[: len(values)]}, seed=0))
+        """Evidence on the mean over the first R replicates of (R,) values; open where some are not known."""
+        return mean_if_known(values, Replicates({"seed": self.numbers[: len(values)]}, seed=0))
 
     def interval(
         self, values: Floats, level: float, least: float = -np.inf, most: float = np.inf
