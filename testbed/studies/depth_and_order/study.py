@@ -53,10 +53,12 @@ whole blocks, some elsewhere; means of ends of which a few are stalled had inter
 too few for one layer at k = 1, which still fell; and the rate of two heads lay at the edge of the grid. Steps, rates
 and claims were changed after that: about twice the steps, four rates in place of three, shares of runs in place of
 means, `later` on replicates that learnt the order before, and no claims on what is built by hand. Verdicts at laptop
-scale come from runs 400 to 407: the claims were fixed before any number of these was looked at. Of eight runs no share
-is decided, not even where all get there (0.5^8 times the number of open claims is above alpha / 2); sixteen, for which
-the claims were made, can. Counts without a verdict are counts. Two of the seven tuned rates lie at the upper edge of
-the grid again: those of two heads and of two whole blocks.
+scale come from runs 400 to 415: the claims, and that sixteen runs were to judge them, were fixed before any number of
+these was looked at. The first eight were judged alone once, before the others were trained: of eight no share is
+decided (0.5^8 times the number of open claims is above alpha / 2), and nothing was changed. If a fifth of runs stalls,
+sixteen leave more than half of the claims on shares open still; shares next to a half, and how long the few wait that
+learn k = 3, are for the larger scales. Two of the seven tuned rates lie at the upper edge of the grid again: those of
+two heads and of two whole blocks.
 """
 
 from collections.abc import Iterator, Mapping
