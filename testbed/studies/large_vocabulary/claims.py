@@ -22,14 +22,12 @@ from testbed.studies.judge import OWN, Claim, Evidence, Region
 from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, Arm, Role, SourceName
 from testbed.studies.large_vocabulary.data import Data, Floats
 from testbed.studies.large_vocabulary.measure import by_decile
-from testbed.training import OptimiserConfig
 
 if TYPE_CHECKING:
     from testbed.studies.large_vocabulary.study import LargeVocabulary
 
 PAPER = "2411.09009"
 STUDY = "large_vocabulary"
-CLIP = OptimiserConfig().clip or float("inf")
 PREDICTED, HARMLESS, RAISED = "at the fixed point", "the filter changes nothing", "the whole tail is raised"
 """Planted worlds."""
 EQUAL = "abstract: without sacrificing training speed or convergence, read as an equal excess after equal steps"
@@ -86,9 +84,8 @@ def claims(study: "LargeVocabulary") -> tuple[Claim, ...]:
         vocab = network.vocab_size(source)
         kind = "independent tokens" if source == "iid" else f"bigram source of {network.kinds} kinds of contexts"
         return (
-            f"transformers of width {study.model.width}, AdamW, every gradient clipped at norm"
-            f" {CLIP:g} (a filtered one is not as long as a whole one), {network.steps} steps, each loss at"
-            f" the best of {len(study.tuning.learning_rates)} rates; {kind}, V = {vocab}, V e ="
+            f"transformers of width {study.model.width}, AdamW, no gradient clipped, {network.steps} steps, each"
+            f" loss at the best of {len(study.tuning.learning_rates)} rates; {kind}, V = {vocab}, V e ="
             f" {PRODUCTS[arms[-1]]:g}; {n} replicates"
         )
 

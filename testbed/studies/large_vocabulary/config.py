@@ -99,9 +99,7 @@ class Network(Config):
     def source(self, name: SourceName, seed: int) -> Source:
         """The source of a replicate: which token is how frequent is drawn."""
         size, rng = self.vocab_size(name), np.random.default_rng([seed, 32, ("iid", "bigram").index(name)])
-        # not `zipf_law`: another rounding would be other sources, and records that are kept would be lost
-        weights = np.arange(1, size + 1) ** -float(self.exponent)
-        law = weights / weights.sum()
+        law = zipf_law(self.exponent, size)
         if name == "iid":
             return IIDSource(vocab_size=size, probabilities=law[rng.permutation(size)].tolist())
         laws = np.array([law[rng.permutation(size)] for _ in range(self.kinds)])

@@ -43,7 +43,10 @@ def member_cell(
         context_length=1,
         data=DataConfig(max_context=1, targets_per_step=network.targets_per_step, seed=seed),
         model=study.model,
-        optimiser=OptimiserConfig(learning_rate=rate, steps=network.steps, warmup_steps=network.warmup_steps),
+        # Not clipped: a filtered gradient is not as long as a whole one, and would be cut differently.
+        optimiser=OptimiserConfig(
+            learning_rate=rate, steps=network.steps, warmup_steps=network.warmup_steps, clip=None
+        ),
         evaluation=study.evaluation,
         objective=network.loss(source, arm),
         initial_seed=seed,

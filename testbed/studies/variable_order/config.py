@@ -21,11 +21,11 @@ QUARTERS = 4
 class Task(Config):
     """Random context trees: every sequence has its own."""
 
-    vocab_size: int = Field(4, ge=2, le=64, description="number of symbols V")
+    vocab_size: int = Field(2, ge=2, le=64, description="number of symbols V")
     depth: int = Field(2, ge=1, le=8, description="longest context D")
-    branching: Branching = 0.55
-    concentration: Ratio = Field("1/4", description="Dirichlet parameter a of every leaf's law")
-    length: int = Field(48, ge=8, le=4096, description="tokens of a sequence, every one of them predicted")
+    branching: Branching = 0.3
+    concentration: Ratio = Field("1/8", description="Dirichlet parameter a of every leaf's law")
+    length: int = Field(32, ge=8, le=4096, description="tokens of a sequence, every one of them predicted")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -98,9 +98,9 @@ class Rivals(Config):
     mismatches: tuple[Mismatch, ...] = Field(
         (
             Mismatch(branching=0.5, concentration=0.5, depth=2),
-            Mismatch(branching=0.1, concentration=0.25, depth=2),
-            Mismatch(branching=0.9, concentration=0.25, depth=2),
-            Mismatch(branching=0.55, concentration=0.25, depth=4),
+            Mismatch(branching=0.1, concentration=0.125, depth=2),
+            Mismatch(branching=0.9, concentration=0.125, depth=2),
+            Mismatch(branching=0.3, concentration=0.125, depth=4),
         ),
         min_length=1,
         max_length=16,
@@ -109,38 +109,58 @@ class Rivals(Config):
     n_sequences: int = Field(4096, ge=8, le=10**6, description="sequences on which rivals are measured")
     n_fitted: int = Field(2048, ge=8, le=10**6, description="sequences that interpolation and blends are fitted to")
     fit_steps: int = Field(60, ge=1, le=10_000, description="steps of that fit")
+    edges: tuple[int, ...] = Field(
+        tuple(range(1, 31)),
+        min_length=1,
+        max_length=64,
+        description="counts from which log-linear blends by counts have a weight of its own, rising",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.edges[0] < 1 or self.edges[-1] > 10**6 or list(self.edges) != sorted(set(self.edges)):
+            raise ValueError(f"edges: given {self.edges}, must rise, from 1 on, to at most 1000000")
+        return self
 
 
 class Reading(Config):
     """What is read off a trained model."""
 
-    n_sequences: int = Field(512, ge=2, le=10**6, description="fresh sequences of each replicate")
+    n_sequences: int = Field(1024, ge=2, le=10**6, description="fresh sequences of each replicate")
+    n_shuffles: int = Field(400, ge=10, le=10**5, description="permutations of their true depths")
+    chance: float = Field(0.99, gt=0.5, lt=1, description="share of permutations that a slope must be above")
 
 
 class Rates(Tuning):
-    """The learning rate of each arm: of those whose excess is within `tie` of the least, the smallest."""
+    """The learning rate of each arm: of those whose excess at half of its steps is within `tie` of the least, the
+    smallest."""
 
-    learning_rates: tuple[float, ...] = Field((3e-3, 9e-3, 2.7e-2), min_length=1, max_length=16)
+    learning_rates: tuple[float, ...] = Field((2.5e-3, 1e-2, 4e-2, 0.16), min_length=1, max_length=16)
     n_seeds: int = Field(3, ge=1, le=1000, description="replicates of each rate")
-    tie: float = Field(5e-4, ge=0, le=10, description="nats within which rates are alike")
-    steps: int = Field(500, ge=1, le=10**8, description="optimiser steps of a trial")
+    tie: float = Field(2e-4, ge=0, le=10, description="nats within which rates are alike")
 
 
 class Bounds(Config):
-    """Regions of the claims; excess in units of the best fixed order's, `near` in nats."""
+    """Regions of the claims; excess in units of the best fixed order's."""
 
-    one: float = Field(1.5, gt=1, le=100, description="one layer: excess at least")
-    adapts: float = Field(0.75, gt=0, lt=1, description="more layers: excess at most")
-    near: float = Field(0.005, gt=0, le=10, description="nats: more layers are near with an excess of at most that")
-    evidence: float = Field(
-        0.5, gt=0, lt=1, description="coefficient of who follows the order that does well: at least"
+    one: float = Field(1.0, ge=1, le=100, description="one layer: excess at least")
+    near: float = Field(0.07, gt=0, le=1, description="more layers are near with an excess of at most that")
+    near_nats: float = Field(0.005, gt=0, le=1, description="likewise, nats; added when numbers were seen")
+    one_nats: float = Field(0.02, gt=0, le=1, description="one layer: excess at least, nats; added likewise")
+    above: float = Field(
+        0.1, gt=0, lt=1, description="slope of who asks the evidence, above the largest of who does not: at least"
     )
-    blind: float = Field(0.25, gt=0, lt=1, description="coefficient of who does not: at most")
-    deeper: float = Field(0.1, gt=0, lt=1, description="coefficient of the most layers above that of two: at least")
+    evidence: float = Field(0.5, gt=0, lt=1, description="slope of who follows it for the greater part: at least")
+    blind: float = Field(0.25, gt=0, lt=1, description="slope of who does not: at most")
+    deeper: float = Field(0.1, gt=0, lt=1, description="slope of the most layers above that of two: at least")
     modest: float = Field(0.25, gt=0, lt=1, description="difference between two layers and the most: at most")
     bare: float = Field(0.1, gt=0, lt=10, description="attention only: excess above that of blocks with MLP")
+    ppm: float = Field(0.1, gt=0, lt=10, description="partial matching: excess above that of two layers, at least")
     settled: float = Field(
-        0.1, gt=0, le=1, description="share of the excess that the last doubling of steps took off: at most"
+        0.1,
+        gt=0,
+        le=1,
+        description="what twice the steps took off, in the best fixed order's excess: at most, by the interval's end",
     )
 
 

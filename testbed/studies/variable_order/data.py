@@ -1,15 +1,16 @@
 """The finished records as arrays over replicates."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from testbed.runs import Record
 from testbed.studies.judge import Evidence, Mean, Replicates, Student
-from testbed.studies.variable_order.blends import CONSTANT
+from testbed.studies.variable_order.blends import CONSTANT, UNASKING
 from testbed.studies.variable_order.config import quarters
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ class ArmData:
 
     excess: Floats
     to_orders: Floats
-    to_interpolation: Floats
+    to_counts: Floats
+    to_sure: Floats
     gap_orders: Floats
-    gap_interpolation: Floats
-    gap_ppm: Floats
-    adaptivity: Floats
-    late: Floats
+    weights: Floats
+    preference: Floats
+    follows: Floats
+    depth: Floats
+    chance: Floats
     own: Floats
     path_step: Floats
     path_excess: Floats
@@ -56,10 +59,12 @@ class Data:
     rows        by rival: (N,) excess of each sequence; `tree`: what is lost against it; `rate`: the Bayes loss
     positions   by rival: (P,)
     errors      by rival: (P,) standard errors of those
-    late        by rival: coefficient of context-tree weighting in its laws, in the second half
-    leads       by constant blend: by how much it is nearer to context-tree weighting than to the nearest fixed order
+    follows     by rival: slope of its preferences along those of context-tree weighting
     weights     by constant blend: (D + 1,)
-    constant    by constant blend: (R, P) excess on the sequences of each replicate
+    gaps        by learner that asks no evidence: (R, P) excess on the sequences of each replicate
+    unasking    likewise: (R, 2) what `follows` and `depth` are of it, on those sequences
+    bayes       (R, N) preferences of context-tree weighting there
+    half        by arm: mean excess of the tuning's runs at its rate, all positions, at half of the steps
     full_gap, full_below   on full trees: see `measure.rivals_record`
     paired      z of cross-entropy less Bayes loss and excess, of every judged member
     """
@@ -68,10 +73,12 @@ class Data:
     arms: dict[str, ArmData]
     rows: dict[str, Floats]
     positions: dict[str, Floats]
-    constant: dict[str, Floats]
+    gaps: dict[str, Floats]
+    unasking: dict[str, Floats]
+    bayes: Floats
     errors: dict[str, Floats] = field(default_factory=dict)
-    late: dict[str, float] = field(default_factory=dict)
-    leads: dict[str, float] = field(default_factory=dict)
+    follows: dict[str, float] = field(default_factory=dict)
+    half: dict[str, Floats] = field(default_factory=dict)
     weights: dict[str, Floats] = field(default_factory=dict)
     full_gap: float = 0.0
     full_below: float = 1.0
@@ -92,11 +99,21 @@ class Data:
         """Likewise over some positions."""
         return int(np.argmin([self.positions[f"order_{order}"][part].mean() for order in range(self.n_orders)]))
 
-    def bar(self, part: slice | None = None) -> Floats:
-        """(R,): excess of the constant blend that is best there on the rivals' sequences."""
+    def bar(self, part: slice | None = None, names: Sequence[str] = CONSTANT) -> Floats:
+        """(R,): excess of the one of these learners that is best there on the rivals' sequences; run by run on the
+        sequences on which models are judged."""
         where = part or slice(None)
-        name = min(self.constant, key=lambda one: float(self.positions[one][where].mean()))
-        return np.asarray(self.constant[name][:, where].mean(axis=-1))
+        name = min(names, key=lambda one: float(self.positions[one][where].mean()))
+        return np.asarray(self.gaps[name][:, where].mean(axis=-1))
+
+    def largest(self, what: Literal["follows", "depth"]) -> Floats:
+        """(R,): the largest of learners that ask no evidence, run by run."""
+        place = ("follows", "depth").index(what)
+        return np.asarray(np.max([one[:, place] for one in self.unasking.values()], axis=0))
+
+    def beyond(self, arm: ArmData, what: Literal["follows", "depth"]) -> Floats:
+        """(R,): by how much an arm's number is above it."""
+        return np.asarray(getattr(arm, what) - self.largest(what))
 
     @property
     def parts(self) -> list[slice]:
@@ -115,11 +132,14 @@ def gather(study: "VariableOrder", records: Sequence[Record]) -> Data | None:
     members: dict[tuple[str, int], Record] = {}
     blends: dict[int, Record] = {}
     rivals: Record | None = None
+    tuning: dict[tuple[str, float], list[float]] = defaultdict(list)
     for record in records:
         p = record.probe
-        if record.status == "failed" or p["kind"] == "tuning":
+        if record.status == "failed":
             continue
-        if p["kind"] == "learners":
+        if p["kind"] == "tuning":
+            tuning[p["arm"], float(p["rate"])].append(number(record, "excess") if record.status == "done" else np.inf)
+        elif p["kind"] == "learners":
             rivals = record
         elif p["kind"] == "blends":
             blends[p["seed"]] = record
@@ -147,10 +167,17 @@ def gather(study: "VariableOrder", records: Sequence[Record]) -> Data | None:
         arms=arms,
         rows=named("rows_"),
         positions=named("position_"),
-        constant={name: np.stack([blends[seed].arrays[f"gap_{name}"] for seed in study.seeds]) for name in CONSTANT},
+        gaps={name: np.stack([blends[seed].arrays[f"gap_{name}"] for seed in study.seeds]) for name in UNASKING},
         errors=named("error_"),
-        late=numbers("late_"),
-        leads=numbers("lead_"),
+        follows=numbers("follows_"),
+        unasking={
+            name: np.array(
+                [[number(blends[seed], f"{what}_{name}") for what in ("follows", "depth")] for seed in study.seeds]
+            )
+            for name in UNASKING
+        },
+        bayes=np.stack([blends[seed].arrays["bayes"] for seed in study.seeds]),
+        half={name: np.array(tuning[name, arm.rate]) for name, arm in arms.items() if (name, arm.rate) in tuning},
         weights=named("weights_"),
         full_gap=number(rivals, "full_gap"),
         full_below=number(rivals, "full_below"),
@@ -171,7 +198,9 @@ def arm_of(records: Sequence[Record]) -> ArmData:
     }
     return ArmData(
         **arrays,
-        late=np.array([number(one, "late") for one in records]),
+        follows=np.array([number(one, "follows") for one in records]),
+        depth=np.array([number(one, "depth") for one in records]),
+        chance=np.array([number(one, "chance") for one in records]),
         own=np.array([number(one, "own") for one in records]),
         path_step=np.asarray(records[0].arrays["path_step"], dtype=np.float64),
         rate=float(records[0].probe["rate"]),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from testbed.runs import Record
 from testbed.studies.study import StudyFigure
 from testbed.studies.variable_order.data import gather
-from testbed.studies.variable_order.position_figures import adaptivity_figure, distance_figure, excess_figure
+from testbed.studies.variable_order.position_figures import distance_figure, excess_figure
+from testbed.studies.variable_order.preference_figure import preference_figure
 from testbed.studies.variable_order.training_figure import training_figure
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def figures(study: "VariableOrder", records: Sequence[Record]) -> dict[str, Stud
         return {}
     return {
         "excess_by_position": excess_figure(study, data),
-        "adaptivity": adaptivity_figure(study, data),
+        "preference": preference_figure(study, data),
         "nearest_law": distance_figure(study, data),
         "training": training_figure(study, data),
     }

@@ -29,8 +29,8 @@ def all_cells(study: "VariableOrder", finished: Mapping[str, Record]) -> list[Ce
 
 
 def tuned(study: "VariableOrder", arm: Arm, finished: Mapping[str, Record]) -> tuple[float | None, list[Cell]]:
-    """The rate of an arm, None before it is known, and the cells that decide it. Full trees are learnt at the rate of
-    the same model on random ones."""
+    """The rate of an arm, None before it is known, and the cells that decide it: whole trainings of half as many steps.
+    Full trees are learnt at the rate of the same model on random ones."""
     if arm.kind == "full":
         return tuned(study, Arm(arm.layers), finished)[0], []
     return least_scored(
@@ -44,15 +44,13 @@ def tuned(study: "VariableOrder", arm: Arm, finished: Mapping[str, Record]) -> t
 
 def steps_of(study: "VariableOrder", arm: Arm) -> int:
     """Optimiser steps of a member that is judged."""
-    if arm.kind == "full":
-        return study.full_steps
-    return study.optimiser.steps * (study.longer if arm.layers == 1 else 1)
+    return study.full_steps if arm.kind == "full" else study.optimiser.steps
 
 
 def member_cell(study: "VariableOrder", arm: Arm, seed: int, rate: float, tuning: bool = False) -> Cell:
     """One model on an endless stream."""
     task = study.task
-    steps = study.rates.steps if tuning else steps_of(study, arm)
+    steps = max(1, steps_of(study, arm) // (2 if tuning else 1))
     spec = TrainingSpec(
         source=source_of(task, arm),
         context_length=task.length - 1,

@@ -9,8 +9,9 @@ from testbed.runs import Record
 from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 from testbed.studies.variable_order.claims import claims
+from testbed.studies.variable_order.config import Arm
 from testbed.studies.variable_order.data import Data, gather
-from testbed.studies.variable_order.evidence import evidence
+from testbed.studies.variable_order.evidence import evidence, learnt_full
 from testbed.studies.variable_order.notes import notes
 
 if TYPE_CHECKING:
@@ -42,15 +43,18 @@ def checks(study: "VariableOrder", data: Data) -> tuple[Check, ...]:
     largest = float(np.abs(data.paired).max())
     least = min(float(one.min()) for name, one in data.positions.items() if name not in ("tree", "rate"))
     first = float(data.positions["tree"][0])
-    flat = [name for name in data.late if name.startswith("order_") or name in ("interpolation", "linear")]
-    blind = max(abs(data.late[name]) for name in flat)
+    still = float(np.abs(data.unasking["loglinear"][:, 0]).max())
+    full = data.arms[Arm(2, "full").name]
+    laws = np.concatenate([full.to_orders.mean(axis=-1), full.mean()[:, None]], axis=1)[learnt_full(data)]
+    high = bool((laws.argmin(axis=1) == data.n_orders - 1).all())
     return (
         Check("on full trees the highest order is the Bayes law", data.full_gap < 1e-9, f"{data.full_gap:.1e} nats"),
         Check("no rival beats the Bayes law", least > -1e-12, f"least excess {least:.1e} nats"),
+        Check("who blends log-linearly with constant weights prefers nothing", still < 1e-3, f"slope {still:.1e}"),
         Check(
-            "fixed orders, their interpolation and their constant linear blend have coefficient 0",
-            blind < 1e-6,
-            f"coefficients up to {blind:.1e}",
+            "who has learnt full trees is nearest to the highest order on random ones",
+            high,
+            f"{len(laws)} of {len(full.own)} runs have",
         ),
         Check("at first the tree tells nothing", abs(first) < 1e-9, f"{first:.1e} nats"),
         Check("cross-entropy = Bayes loss + excess", largest < bound, f"largest z {largest:.2f}, bound {bound:.2f}"),

@@ -51,10 +51,14 @@ def order_laws(tokens: Integers, source: ContextTreeSource) -> Floats:
     return np.stack([tree_law(tokens, d, v, 1.0, a, order) for order in range(d + 1)])
 
 
+def seen(tokens: Integers, depth: int) -> Integers:
+    """(D + 1, N, L - D): how often the last 0 .. D tokens stood before a target."""
+    return np.stack([earlier_counts(groups) for groups in context_groups(tokens, depth)])
+
+
 def count_bins(tokens: Integers, depth: int) -> Integers:
-    """(D + 1, N, L - D): the bin of how often the last 0 .. D tokens stood before a target."""
-    counts = np.stack([earlier_counts(groups) for groups in context_groups(tokens, depth)])
-    return np.asarray(np.searchsorted(BINS, counts, side="right") - 1)
+    """(D + 1, N, L - D): the bins of these counts."""
+    return np.asarray(np.searchsorted(BINS, seen(tokens, depth), side="right") - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,13 @@ class Interpolation:
     def laws(self, bins: Integers, orders: Floats) -> Floats:
         """(..., V): the interpolated laws."""
         return np.asarray(np.einsum("o...,o...v->...v", self.weights(bins), orders))
+
+
+def steep_gates(depth: int) -> Interpolation:
+    """Gates that are fitted to nothing: an order is hardly believed until its context was seen four times."""
+    gates = np.ones((depth + 1, len(BINS)))
+    gates[1:] = np.where(BINS < 4, 0.05, 0.95)
+    return Interpolation(gates)
 
 
 def fitted(orders: Floats, bins: Integers, bayes: Floats, steps: int) -> Interpolation:
@@ -105,29 +116,22 @@ def interpolation(source: ContextTreeSource, length: int, n: int, steps: int, se
     return fitted(orders.reshape(len(orders), -1, v), bins.reshape(len(bins), -1), bayes.reshape(-1, v), steps)
 
 
-def known_tree_laws(tokens: Integers, source: ContextTreeSource, seed: int) -> Floats:
-    """(N, L - D, V): the law of who knows each sequence's tree; tokens are the first of the seed's probe stream."""
+def leaves_of(tokens: Integers, source: ContextTreeSource, seed: int) -> tuple[Integers, Integers]:
+    """(N, V^D) the leaf of each context in every sequence's tree, (N, L - D) the context at each position; tokens are
+    the first of the seed's probe stream."""
     v, d = source.vocab_size, source.depth
     leaves = source.trees(len(tokens), seed, first_sequence("probe"))
     context = sum(tokens[:, d - lag : tokens.shape[1] - lag] * v ** (lag - 1) for lag in range(1, d + 1))
-    leaf = np.take_along_axis(leaves.astype(np.int64), np.asarray(context), axis=1)
+    return leaves.astype(np.int64), np.asarray(context)
+
+
+def known_tree_laws(tokens: Integers, source: ContextTreeSource, seed: int) -> Floats:
+    """(N, L - D, V): the law of who knows each sequence's tree; tokens as in `leaves_of`."""
+    v, d = source.vocab_size, source.depth
+    leaf = np.take_along_axis(*leaves_of(tokens, source, seed), axis=1)
     groups = leaf + v**d * np.arange(len(tokens))[:, None]
     counts = earlier_symbols(groups, tokens[:, d:], v) + float(source.alpha)
     return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
-
-
-def adaptivity(model: Floats, bayes: Floats, others: Floats) -> float:
-    """The partial regression coefficient of context-tree weighting on a model's laws, beside rivals.
-
-        model ~ g bayes + sum_i w_i others_i        least squares over places and symbols; g is returned
-
-    It is 1 for context-tree weighting and 0 for each of the others and for every linear blend of them whose weights are
-    the same throughout. Of any other law it is only a number between: blends by counts with other gates, log-linear
-    blends and prediction by partial matching follow no evidence and have coefficients that are not 0, so that one no
-    larger than theirs shows nothing. model and bayes (..., V), others (n, ..., V).
-    """
-    columns = np.concatenate([bayes[None], others]).reshape(len(others) + 1, -1)
-    return float(np.linalg.lstsq(columns.T, model.ravel(), rcond=None)[0][0])
 
 
 def tokens_of(source: ContextTreeSource, seed: int, n: int, length: int) -> Integers:
