@@ -73,6 +73,15 @@ class ModelConfig(Config):
         description="standard: standard deviation at which embedding, matrices and head start, divided by"
         " sqrt(2 depth) for those that write into the residual stream; left out: see `testbed.models.transformer`",
     )
+    embedding_std: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="standard: standard deviation at which the embedding starts; left out: initial_std, or 1/2",
+    )
+    shrink_writers: bool = Field(
+        True, description="standard: matrices that write into the residual stream start smaller by sqrt(2 depth)"
+    )
     methods: tuple[AnyMethod, ...] = Field((RotaryPositions(),), description="attention methods, by name or as tables")
 
     @model_validator(mode="after")
@@ -80,7 +89,18 @@ class ModelConfig(Config):
         if self.width % self.heads:
             raise ValueError(f"heads: given {self.heads}, must divide width {self.width}")
         gated = ("key_size", "expansion", "key_scales")
-        others = gated if self.block == "standard" else ("mlp_ratio", "activation", "norm", "initial_std")
+        others = (
+            gated
+            if self.block == "standard"
+            else (
+                "mlp_ratio",
+                "activation",
+                "norm",
+                "initial_std",
+                "embedding_std",
+                "shrink_writers",
+            )
+        )
         for name in others:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(

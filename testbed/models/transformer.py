@@ -52,7 +52,9 @@ class Transformer:
     def _weights(self) -> Weights:
         n_symbols = self.vocab_size + 1 + self.config.mask_symbol
         std = self.config.initial_std
-        weights: Weights = {"embedding": Initial((n_symbols, self.config.width), std or EMBEDDING_STD)}
+        weights: Weights = {
+            "embedding": Initial((n_symbols, self.config.width), self.config.embedding_std or std or EMBEDDING_STD)
+        }
         for method in self.config.methods:
             for name, initial in method.parameters(self.geometry).items():
                 key = f"method.{method.type_name}.{name}"
@@ -224,9 +226,9 @@ class Transformer:
 
 def _standard_weights(config: ModelConfig, block: int) -> Weights:
     """A block's weights. Matrices start at variance 1 / fan-in, or as the config says; those that write into the
-    residual stream smaller by another factor 2 depth (Radford et al. 2019)."""
+    residual stream smaller by another factor 2 depth (Radford et al. 2019), unless the config says otherwise."""
     d, hidden = config.width, config.mlp_ratio * config.width
-    shrink = 1.0 / math.sqrt(2 * config.depth)
+    shrink = 1.0 / math.sqrt(2 * config.depth) if config.shrink_writers else 1.0
 
     def std(fan_in: int) -> float:
         return config.initial_std or fan_in**-0.5

@@ -107,6 +107,37 @@ def test_what_is_not_finite_does_not_enter_the_state(name):
     assert all(torch.equal(given[key], before[key]) for key in given if key != "steps")
 
 
+def applied(norm: dict, x: torch.Tensor, training: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """What a norm makes of (1, M, WIDTH), and what it has then."""
+    one = norms.build(norm)
+    given = {key: torch.full((1, *entry.shape), entry.mean) for key, entry in one.parameters(WIDTH).items()}
+    return one.apply(x, given, training), given
+
+
+def test_parts_of_a_step_have_statistics_of_their_own():
+    x = torch.randn(1, 12, WIDTH, generator=torch.Generator().manual_seed(0))
+    found, kept = applied({"type": "batch", "ghosts": 3}, x, True)
+    parts = [applied({"type": "batch"}, one, True) for one in x.split(4, dim=1)]
+    torch.testing.assert_close(found, torch.cat([y for y, _ in parts], dim=1))
+    for name in ("mean", "variance"):
+        torch.testing.assert_close(kept[name], torch.stack([own[name] for _, own in parts]).mean(dim=0))
+    with pytest.raises(ConfigError, match=r"norm.ghosts: given 5, must divide the 12 places"):
+        applied({"type": "batch", "ghosts": 5}, x, True)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_places_are_scaled_first_where_they_are_asked_to_be(training):
+    """Batch norm and PowerNorm behind the scaling are those without, of places divided by their root mean square."""
+    x = 3 * torch.randn(1, 12, WIDTH, generator=torch.Generator().manual_seed(0))
+    scaled = x / (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt()
+    for plain, behind in (
+        ({"type": "batch"}, {"type": "batch", "scaled": True}),
+        ({"type": "power", "groups": 0}, {"type": "power", "groups": 1}),
+    ):
+        torch.testing.assert_close(applied(behind, x, training), applied(plain, scaled, training))
+        assert not torch.allclose(applied(behind, x, training)[0], applied(plain, x, training)[0])
+
+
 @given(scale=st.floats(0.1, 10), shift=st.floats(-5, 5), seed=st.integers(0, 1000))
 def test_layer_norm_does_not_see_a_shift_nor_a_scale_of_the_weights_before_it(scale, shift, seed):
     """W -> c W + 1 v^T adds the same number to all coordinates of x W and scales them (Ba et al. 2016, section 5.1);

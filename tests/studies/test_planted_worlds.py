@@ -33,11 +33,12 @@ TOO_FEW_REPLICATES = {
     "approximation_law": ("c6_power_network",),
     "attention_sharpness": ("coin_collapsed",),
     "irreducible_loss": ("trained", "trained_floor"),
+    "linear_attention_entropy": ("hyper_copies",),
     "optimal_context": ("no_fall",),
     "optimal_context_laws": ("grows_pairs",),
     "positional_prior": ("exponential_rest", "power_rest", "single_rope"),
 }
-"""Claims that the laptop's replicates leave undecided, even where they are true; larger scales decide them."""
+"""Claims that the laptop's replicates, or windows, leave undecided, even where they are true; larger scales decide."""
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ CHANGED = {
     "model.head_scale": 1.0,
     "model.head_bias": True,
     "model.initial_std": 0.1,
+    "model.embedding_std": 0.1,
+    "model.shrink_writers": False,
     "model.methods": ("nope",),
     "optimiser.learning_rate": 0.5,
     "optimiser.weight_decay": 0.5,

@@ -22,16 +22,19 @@ class PowerNorm(Norm):
                nu <- nu + (1 - b) (mean (dL/dz - nu z) z)
 
     The gradient is that of batch norm with running means in place of the step's own; it is not that of the function.
-    As in the released code, each place is divided first by its root mean square over `groups` groups of coordinates.
+    As in the released code, each place is divided first by its root mean square over `groups` groups of coordinates;
+    groups = 0 leaves this out, as Algorithm 2 does.
     """
 
     forward_momentum: float = Field(0.9, ge=0, lt=1, description="f: weight of the past in psi2")
     backward_momentum: float = Field(0.9, ge=0, lt=1, description="b: weight of the past in nu")
     warmup_steps: int = Field(20, ge=0, le=10**9, description="steps that use their own mean square")
-    groups: int = Field(1, ge=1, le=10**6, description="groups of coordinates that are scaled first; divides the width")
+    groups: int = Field(
+        1, ge=0, le=10**6, description="groups of coordinates that are scaled first, 0: none; divides the width"
+    )
 
     def check(self, width: int) -> None:
-        if width % self.groups:
+        if self.groups and width % self.groups:
             raise ConfigError(f"norm.groups: given {self.groups}, must divide width {width}")
 
     def parameters(self, width: int) -> dict[str, Initial]:
@@ -51,7 +54,8 @@ class PowerNorm(Norm):
 
         gain_ED, bias_ED = parameters["gain"], parameters["bias"]
         x_EMD = x_EMD.float() if x_EMD.dtype == torch.bfloat16 else x_EMD
-        x_EMD = rms_norm(x_EMD.unflatten(-1, (self.groups, -1))).flatten(-2)
+        if self.groups:
+            x_EMD = rms_norm(x_EMD.unflatten(-1, (self.groups, -1))).flatten(-2)
         psi2_ED = parameters["psi2"]
         if training:
             steps_E1 = parameters["steps"]
