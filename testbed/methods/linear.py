@@ -9,7 +9,7 @@ number instead, and returns zero). So rows are always laws.
 """
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -81,18 +81,22 @@ class NormAwareAttention(LinearAttention):
 
     coordinate by coordinate; lam = 3 in the released code. p lies in [lam/2, 3 lam/2], so a row's entropy has a floor:
     beyond |q| of about 3 nothing gets sharper. Positions that rotate q and k enter before the features here.
+
+    Two ablations, this project's own, have as many features, but none that feels |q|: with `power = "constant"`,
+    p = lam, the middle of that range; with "one", queries and keys have the power 1: ReLU of both signs.
     """
 
     lam: float = Field(3.0, ge=2, le=100, description="lam, slope of the power in tanh |q|")
+    power: Literal["norm", "constant", "one"] = Field("norm", description="of queries: grows with |q|, lam, or 1")
 
     def features(self, q_EBHTK: "Tensor", k_EBHTK: "Tensor") -> "tuple[Tensor, Tensor]":
         """phi(q), phi(k), twice as wide."""
-        import torch
-
         norm_EBHT1 = q_EBHTK.norm(dim=-1, keepdim=True)
-        u_EBHTK, power_EBHT1 = q_EBHTK / (norm_EBHT1 + TINY), self.lam * (0.5 + norm_EBHT1.tanh())
-        phi_q = torch.cat([u_EBHTK.relu() ** power_EBHT1, (-u_EBHTK).relu() ** power_EBHT1], dim=-1)
-        return phi_q, torch.cat([k_EBHTK.relu() ** 3, (-k_EBHTK).relu() ** 3], dim=-1)
+        u_EBHTK = q_EBHTK / (norm_EBHT1 + TINY)
+        if self.power == "one":
+            return _both_signs(u_EBHTK, 1.0), _both_signs(k_EBHTK, 1.0)
+        power_EBHT1 = self.lam * (0.5 + norm_EBHT1.tanh()) if self.power == "norm" else self.lam
+        return _both_signs(u_EBHTK, power_EBHT1), _both_signs(k_EBHTK, 3)
 
     def kernel(self, q_EBHTK: "Tensor", k_EBHTK: "Tensor") -> "Tensor":
         phi_q, phi_k = self.features(q_EBHTK, k_EBHTK)
@@ -125,6 +129,13 @@ class NormAwareRotary(NormAwareAttention):
         turned_k = turned(phi_k, context.at.keys_T, frequencies)
         total = (_wide(kernel_EBHTT) * decay).sum(dim=-1, keepdim=True) + LEAST_SUM
         return _wide(turned_q @ turned_k.transpose(-1, -2)) * decay / total
+
+
+def _both_signs(x: "Tensor", power: "Tensor | float") -> "Tensor":
+    """[max(x, 0)^p, max(-x, 0)^p]."""
+    import torch
+
+    return torch.cat([x.relu() ** power, (-x).relu() ** power], dim=-1)
 
 
 def _wide(x: "Tensor") -> "Tensor":

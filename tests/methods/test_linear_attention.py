@@ -56,6 +56,22 @@ def features(name: str, q: np.ndarray, k: np.ndarray) -> tuple[list[float], list
     return positive + negative, [max(sign * c, 0.0) ** 3 for sign in (1, -1) for c in k]
 
 
+@pytest.mark.parametrize(("power", "of_query", "of_key"), [("constant", 3, 3), ("one", 1, 1)])
+def test_nala_s_ablations_have_powers_that_do_not_feel_the_query_s_length(power, of_query, of_key):
+    q, k = random_qk(7, 3)
+    found = weights([build("nala", power=power)], q, k, True)
+    for i in range(7):
+        s = [
+            sum(
+                abs(a) ** of_query * abs(b) ** of_key
+                for a, b in zip(q[i].tolist(), k[j].tolist(), strict=True)
+                if a * b > 0
+            )
+            for j in range(i + 1)
+        ]
+        np.testing.assert_allclose(found[i, : i + 1].numpy(), np.array(s) / sum(s), rtol=1e-6, atol=1e-12)
+
+
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_are_products_of_features_over_their_sum(name, causal):
