@@ -1,7 +1,14 @@
 """What a cloud of features says of the state behind it: spectra, entropies, dimensions, probes."""
 
+from testbed.measures.features.activation_codes import (
+    activation_codes,
+    hamming_distances,
+    neighbour_votes,
+    redundancy_ratio,
+)
 from testbed.measures.features.belief_probe import BeliefProbe, belief_probe
 from testbed.measures.features.final_layer import final_features
+from testbed.measures.features.infomec import InfoMEC, info_mec
 from testbed.measures.features.kernel_density import KernelEntropy, kernel_entropy, scott_bandwidth
 from testbed.measures.features.neighbours import (
     DimensionEstimate,
@@ -32,8 +39,10 @@ from testbed.measures.features.state_information import InformationBound, state_
 __all__ = [
     "BeliefProbe",
     "DimensionEstimate",
+    "InfoMEC",
     "InformationBound",
     "KernelEntropy",
+    "activation_codes",
     "alpha_req",
     "belief_probe",
     "covariance_eigenvalues",
@@ -41,6 +50,8 @@ __all__ = [
     "diffusion_spectral_entropy",
     "final_features",
     "half_log_determinant",
+    "hamming_distances",
+    "info_mec",
     "intrinsic_dimension",
     "kernel_entropy",
     "knn_dimension",
@@ -49,8 +60,10 @@ __all__ = [
     "log_spectrum_sum",
     "matrix_entropy",
     "neighbour_distances",
+    "neighbour_votes",
     "participation_ratio",
     "rank_me",
+    "redundancy_ratio",
     "relative_eigenvalues",
     "residual_streams",
     "scott_bandwidth",

@@ -6,8 +6,7 @@ import numpy as np
 
 from testbed.studies.depth_and_order.config import BLOCKS, Shape
 from testbed.studies.depth_and_order.data import Data
-from testbed.studies.depth_and_order.wait_figure import median_interval
-from testbed.studies.drawing import LEVEL, style
+from testbed.studies.drawing import LEVEL, median_interval, style
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from testbed.studies.depth_and_order.config import BLOCKS, Block, Shape
 from testbed.studies.depth_and_order.data import Data
 from testbed.studies.depth_and_order.evidence import price
 from testbed.studies.depth_and_order.matrix_figure import TITLES, of_ends
-from testbed.studies.depth_and_order.wait_figure import median_interval
-from testbed.studies.drawing import LEVEL, style
+from testbed.studies.drawing import LEVEL, median_interval, style
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:

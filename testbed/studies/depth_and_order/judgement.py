@@ -10,8 +10,7 @@ from testbed.studies.depth_and_order.claims import claims
 from testbed.studies.depth_and_order.data import Arm, Data, Floats, gather
 from testbed.studies.depth_and_order.evidence import evidence
 from testbed.studies.depth_and_order.fates import FATES, fates
-from testbed.studies.depth_and_order.wait_figure import median_interval
-from testbed.studies.drawing import LEVEL
+from testbed.studies.drawing import LEVEL, median_interval
 from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 

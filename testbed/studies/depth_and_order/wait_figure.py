@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from testbed.studies.depth_and_order.data import Data, Floats
-from testbed.studies.drawing import LEVEL, style
+from testbed.studies.depth_and_order.data import Data
+from testbed.studies.drawing import LEVEL, median_interval, style
 from testbed.studies.study import StudyFigure
 
 if TYPE_CHECKING:
@@ -91,16 +91,3 @@ def _points(
                 arrowprops={"arrowstyle": "->", "color": look["color"]},
             )  # fmt: skip
     return rows
-
-
-def median_interval(values: Floats) -> tuple[float, float, float]:
-    """The median and its two-sided interval by order statistics, of values of which the largest may be infinite; the
-    ends of the line where so few values bound it on neither side."""
-    from scipy.stats import binom
-
-    ordered = np.sort(values)
-    n = len(ordered)
-    outside = int(binom.ppf((1 - LEVEL) / 2, n, 0.5))  # the order statistic below which the median lies too rarely
-    if outside < 1 or binom.cdf(outside - 1, n, 0.5) > (1 - LEVEL) / 2:
-        return float(ordered[0]), float(np.median(ordered)), float(np.inf)
-    return float(ordered[outside - 1]), float(np.median(ordered)), float(ordered[n - outside])
