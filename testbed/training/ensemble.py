@@ -75,6 +75,8 @@ class Ensemble:
         self.last_finite_E = torch.full((n,), float("nan"), device=self.device)
         self.diverged_at_E = torch.full((n,), -1, dtype=torch.int64, device=self.device)
         self.loss_E = torch.zeros(n, device=self.device)
+        self.held_EP: Tensor | None = None  # weights that stay as they are; see `testbed.training.continuing`
+        self.begun = False  # whether a step was made: it may be recorded, with what it reads
         self.clock_1 = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.most_windows = WINDOWS_PER_CALL["cpu" if self.device.type == "cpu" else "cuda"]
         function = loss_function(first, self.device)
@@ -97,6 +99,7 @@ class Ensemble:
     def train_step(self, step: int) -> Tensor:
         """One optimiser step of every living member; (E,) losses before the step, to be read before the next."""
         self.prepare(step)
+        self.begun = True
         self.run_step(self._step, version=[segment.reads_last for segment in self.segments])
         return self.loss_E
 
@@ -126,6 +129,8 @@ class Ensemble:
         loss_E = self._losses()
         was_alive = self.alive_E.clone()
         self.alive_E &= loss_E.isfinite()
+        if self.held_EP is not None:
+            self.gradients_EP.masked_fill_(self.held_EP, 0.0)
         self._update(self.clock_1, self.alive_E)
         if self.projection is not None:
             self.projection(self.weights_EP, self.alive_E)
