@@ -41,8 +41,8 @@ chosen on replicates 30 to 37 by kappa alone, before forgetting was looked at; s
 and 41, where lowest, highest and random differed by a few per cent of KL(A || B) and what was planted forgot more, the
 norm being equal or not; those of streams on 30 to 33, where layer norm aged in the second half, without norms at the
 chosen rate little, and neither NaP nor weight decay. Before the run the second task was cut from 300 steps to 200 and a
-rate was left out, to save time. Spreads of the planted worlds are the earlier run's. Regions and margins are the earlier design's, the gate is new.
-Verdicts at laptop scale come from replicates 400 on.
+rate was left out, to save time. Spreads of the planted worlds are the earlier run's. Regions and margins are the
+earlier design's, the gate is new. Verdicts at laptop scale come from replicates 400 on.
 """
 
 from collections.abc import Iterator, Mapping
