@@ -7,7 +7,7 @@ from testbed.sources.source import sources
 
 EXAMPLES = [(name, number) for name in available() for number in range(len(sources.find(name).examples()))]
 
-IN_EVERY_RUN = {"test_every_source.py": 1, "test_every_source_transformed.py": 1}
+IN_EVERY_RUN = {"test_every_source.py": 1, "test_every_source_transformed.py": 1, "test_masked_laws.py": 1}
 """Examples of each type that are tested without --all; elsewhere all of them are."""
 
 

@@ -141,6 +141,7 @@ def test_long_contexts_are_exact_or_bracketed():
     assert Mess3().conditional_entropies(5).kind == "exact"
 
 
+@pytest.mark.slow
 def test_large_sparse_machines():
     """A ring of 3,000 states that reads its place modulo 256, with noise: unifilar, so h is closed."""
     n, v = 3_000, 256

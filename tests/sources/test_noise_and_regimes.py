@@ -94,6 +94,7 @@ def test_mess3_is_a_noisy_ring():
         assert found.value.round(6) == pytest.approx(expected, abs=1.1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(chains, st.integers(0, 10**6))
 def test_added_noise_cannot_lower_entropy(chain, seed):

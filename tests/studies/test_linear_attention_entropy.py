@@ -144,6 +144,7 @@ def test_arms_of_a_replicate_differ_in_their_methods_alone(smoke):
     assert copied.source == smoke.design.source(smoke.design.central)
 
 
+@pytest.mark.slow
 def test_rates_are_chosen_before_members_on_replicates_of_their_own(smoke, finished):
     assert {one.probe.kind for one in all_cells(smoke, {})} == {"untrained", "rate"}
     every = list(all_cells(smoke, {one.key: one for one in finished}))

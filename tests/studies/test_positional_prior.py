@@ -193,6 +193,7 @@ def test_arms_of_a_replicate_differ_in_their_methods_alone(smoke):
     ]
 
 
+@pytest.mark.slow
 def test_rates_are_chosen_before_slopes_and_both_before_members(smoke, finished):
     assert {one.probe.kind for one in all_cells(smoke, {})} == {"exact", "rate"}
     rated = {one.key: one for one in finished if one.probe["kind"] in ("exact", "rate")}
