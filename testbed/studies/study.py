@@ -10,7 +10,7 @@ from pydantic import Field
 
 from testbed.core import Config, Registry, Tagged
 from testbed.runs import Cell, MeasureContext, Record
-from testbed.studies.judge import Claim, Verdict, World
+from testbed.studies.judge import Claim, Evidence, Verdict, World, judge
 from testbed.training.member import TrainedMember
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ class Check:
     detail: str
 
 
+def why_void(checks: Sequence[Check]) -> str | None:
+    """The first check that failed, for the judge; None where all passed."""
+    return next((f"{check.name} ({check.detail})" for check in checks if not check.passed), None)
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Verdicts on the claims, the checks they rest on, and what a reader should know beside them."""
@@ -36,6 +41,22 @@ class Judgement:
     verdicts: tuple[Verdict, ...]
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Sequence[tuple[Claim, Evidence]],
+        alpha: float,
+        checks: tuple[Check, ...],
+        notes: tuple[str, ...] = (),
+    ) -> "Judgement":
+        """Every claim judged on its evidence; all are undecided, and say so, where a check failed."""
+        return cls(tuple(judge(pairs, alpha, void=why_void(checks))), checks, notes)
+
+    @classmethod
+    def incomplete(cls, detail: str) -> "Judgement":
+        """No verdicts, as records are missing or what they tell of went wrong."""
+        return cls((), (Check("complete", False, detail),))
 
 
 @dataclass(frozen=True)

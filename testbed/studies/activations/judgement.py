@@ -12,7 +12,7 @@ from testbed.studies.activations.data import Data, gather
 from testbed.studies.activations.evidence import arrays_of, distance, evidence, in_noises, unlearnt
 from testbed.studies.activations.ranking import correlations
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ def judgement(study: "Activations", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if the check fails, and where the arms concerned did not learn."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm, source or replicate are missing"),))
+        return Judgement.incomplete("records of some arm, source or replicate are missing")
     found = check(data)
-    void = None if found.passed else f"{found.name} ({found.detail})"
     numbers, missing = evidence(study, data), unlearnt(study, data)
 
     def gated(claim_id: str) -> Evidence:
@@ -37,7 +36,7 @@ def judgement(study: "Activations", records: Sequence[Record]) -> Judgement:
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
     notes = (*depth_notes(study, data), *act_notes(study, data))
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), (found,), notes)
+    return Judgement.of(pairs, study.alpha, (found,), notes)
 
 
 def check(data: Data) -> Check:

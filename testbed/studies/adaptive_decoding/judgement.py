@@ -11,7 +11,7 @@ from testbed.studies.adaptive_decoding.config import NAMES, ROLES, SMALLS, Name,
 from testbed.studies.adaptive_decoding.data import IDEAL, Arrays, Data, crossings_said, gather
 from testbed.studies.adaptive_decoding.evidence import evidence, not_learnt
 from testbed.studies.adaptive_decoding.switching import SHARES
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.study import Check, Judgement
 from testbed.studies.tables import Floats
 
@@ -26,10 +26,8 @@ def judgement(study: "AdaptiveDecoding", records: Sequence[Record]) -> Judgement
     """Verdicts on all claims; undecided where a check fails, or on members that have not learnt their source."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some model, source or replicate are missing"),))
+        return Judgement.incomplete("records of some model, source or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     lost = not_learnt(study, data)
     numbers = evidence(study, data)
 
@@ -42,7 +40,7 @@ def judgement(study: "AdaptiveDecoding", records: Sequence[Record]) -> Judgement
         return Open(number, f"not learnt in every replicate: {', '.join(idle)}") if idle else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -10,7 +10,6 @@ from testbed.studies.approximation_law.claims import claims, evidence
 from testbed.studies.approximation_law.config import LEARNERS, NETWORKS
 from testbed.studies.approximation_law.data import Data, gather
 from testbed.studies.approximation_law.learners import lag_source, manifold
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 from testbed.theory.dimension_law import approximation_exponent
 
@@ -24,13 +23,11 @@ def judgement(study: "ApproximationLaw", records: Sequence[Record]) -> Judgement
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some learner or replicate are missing"),))
+        return Judgement.incomplete("records of some learner or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "ApproximationLaw", data: Data) -> tuple[Check, ...]:

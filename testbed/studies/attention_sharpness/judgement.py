@@ -13,7 +13,7 @@ from testbed.studies.attention_sharpness.grid import lengths
 from testbed.studies.attention_sharpness.laws import lost_share
 from testbed.studies.attention_sharpness.results import Floats, Measured, gather
 from testbed.studies.judge import Student, Verdict, judge
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.attention_sharpness.study import AttentionSharpness
@@ -28,10 +28,9 @@ def judgement(study: "AttentionSharpness", records: Sequence[Record]) -> Judgeme
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some members are missing"),))
+        return Judgement.incomplete("records of some members are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     return Judgement(tuple(verdicts(study, data, void)), found, notes(study, data, records))
 
 

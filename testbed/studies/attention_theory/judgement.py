@@ -14,7 +14,6 @@ from testbed.studies.attention_theory.data import Data, gather
 from testbed.studies.attention_theory.evidence import evidence, within, worst_slope
 from testbed.studies.attention_theory.laws import LAWS
 from testbed.studies.attention_theory.printed import ROWS
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -28,14 +27,12 @@ def judgement(study: "AttentionTheory", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+        return Judgement.incomplete("records of some arm or replicate are missing")
     compared = comparisons(study, data)
     found = checks(study, data, compared)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study.bounds, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, compared))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, compared))
 
 
 def checks(study: "AttentionTheory", data: Data, compared: Sequence[Comparison]) -> tuple[Check, ...]:

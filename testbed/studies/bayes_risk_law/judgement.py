@@ -12,7 +12,6 @@ from testbed.studies.bayes_risk_law.classes import KINDS, OTHERS, POWERS
 from testbed.studies.bayes_risk_law.data import Data, gather
 from testbed.studies.bayes_risk_law.evidence import evidence
 from testbed.studies.bayes_risk_law.fits import power_fits
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -26,13 +25,11 @@ def judgement(study: "BayesRiskLaw", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some class are missing"),))
+        return Judgement.incomplete("records of some class are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "BayesRiskLaw", data: Data) -> tuple[Check, ...]:

@@ -9,7 +9,6 @@ from testbed.runs import Record
 from testbed.studies.belief_geometry.claims import claims
 from testbed.studies.belief_geometry.data import Data, gather, learnt
 from testbed.studies.belief_geometry.evidence import evidence, factored_rank, joint_share
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -20,14 +19,12 @@ def judgement(study: "BeliefGeometry", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails, and where networks did not learn their source."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing or diverged"),))
+        return Judgement.incomplete("records of some arm or replicate are missing or diverged")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     lost = [arm.name for arm in study.arms if not learnt(study, data, arm.name)]
     numbers = evidence(study, data, lost)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost))
 
 
 def checks(study: "BeliefGeometry", data: Data) -> tuple[Check, ...]:

@@ -30,7 +30,6 @@ from testbed.studies.causal_state_codes.evidence import (
 )
 from testbed.studies.causal_state_codes.grid import CODED, PAIRED, TIE
 from testbed.studies.causal_state_codes.sources import TITLES, complexity
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -46,13 +45,11 @@ def judgement(study: "CausalStateCodes", records: Sequence[Record]) -> Judgement
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing or diverged"),))
+        return Judgement.incomplete("records of some arm or replicate are missing or diverged")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "CausalStateCodes", data: Data) -> tuple[Check, ...]:

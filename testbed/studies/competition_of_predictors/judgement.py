@@ -21,7 +21,7 @@ from testbed.studies.competition_of_predictors.data import (
 from testbed.studies.competition_of_predictors.evidence import arms_of, evidence
 from testbed.studies.drawing import LEVEL
 from testbed.studies.gate import usable
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ def judgement(study: "CompetitionOfPredictors", records: Sequence[Record]) -> Ju
     """Verdicts on all claims; undecided throughout if a check fails, and where the task was not learnt."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some N or replicate are missing"),))
+        return Judgement.incomplete("records of some N or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers, needed, kept = evidence(study, data), arms_of(study), learnt(study, data)
 
     def gated(name: str) -> Evidence:
@@ -49,7 +47,7 @@ def judgement(study: "CompetitionOfPredictors", records: Sequence[Record]) -> Ju
         return Open(numbers[name], f"too few runs learnt {', '.join(idle)}") if idle else numbers[name]
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def learnt(study: "CompetitionOfPredictors", data: Data) -> dict[int, np.ndarray]:

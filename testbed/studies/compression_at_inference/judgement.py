@@ -15,7 +15,7 @@ from testbed.studies.compression_at_inference.data import NAMES, NETS, Data, gat
 from testbed.studies.compression_at_inference.dropping import CRITERIA
 from testbed.studies.compression_at_inference.other_claims import ADAPTED
 from testbed.studies.compression_at_inference.statements import STUDY
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -29,10 +29,8 @@ def judgement(study: "CompressionAtInference", records: Sequence[Record]) -> Jud
     """Verdicts on all claims; undecided throughout if a check fails, and about arms that have not learnt."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing, or diverged"),))
+        return Judgement.incomplete("records of some arm or replicate are missing, or diverged")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     ignorant = {arm for arm in (*CACHED, NETS) if not data.has_learnt(arm, study.bounds.gate)}  # type: ignore[arg-type]
     about: dict[str, set[str]] = {name: {NETS} for name in ADAPTED}
@@ -47,7 +45,7 @@ def judgement(study: "CompressionAtInference", records: Sequence[Record]) -> Jud
         return number
 
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, sorted(ignorant)))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, sorted(ignorant)))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

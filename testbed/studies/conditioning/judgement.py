@@ -10,7 +10,6 @@ from testbed.studies.conditioning.claims import claims
 from testbed.studies.conditioning.data import Data, Floats, gather, slope
 from testbed.studies.conditioning.evidence import difference, evidence
 from testbed.studies.conditioning.notes import notes
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -27,13 +26,11 @@ def judgement(study: "Conditioning", records: Sequence[Record]) -> Judgement:
     data = gather(study, records)
     if data is None or data.diverged:
         said = "records are missing" if data is None else f"{data.diverged} runs diverged"
-        return Judgement((), (Check("complete", False, said),))
+        return Judgement.incomplete(said)
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def chance(values: Floats) -> tuple[float, float]:

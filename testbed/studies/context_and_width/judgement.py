@@ -11,7 +11,7 @@ from testbed.studies.context_and_width.data import WidthData, gather
 from testbed.studies.judge import judge
 from testbed.studies.optimal_context.arm_data import number
 from testbed.studies.optimal_context.judgement import unless_limited
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.context_and_width.study import ContextAndWidth
@@ -24,12 +24,11 @@ def judgement(study: "ContextAndWidth", records: Sequence[Record]) -> Judgement:
     """Verdicts on the claims; undecided throughout if a check fails or training was the bottleneck at some width."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some width are missing"),))
+        return Judgement.incomplete("records of some width are missing")
     found = checks(study, data, records)
     if not found[0].passed:
         return Judgement((), found)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     numbers = evidence(study.delta, {width: one.rankings for width, one in data.items()})
     limited = [width for width, one in data.items() if not (one.endless <= study.delta / 2).all()]
     reason = limitation(study, data, limited) if limited else None

@@ -16,7 +16,7 @@ from testbed.studies.cosscale.notes import notes
 from testbed.studies.cosscale.results import Measured, gather, random_cosine
 from testbed.studies.gate import Partial
 from testbed.studies.judge import Bounded, Evidence, Student, Verdict, judge
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.cosscale.study import CosScaleStudy
@@ -33,10 +33,9 @@ def judgement(study: "CosScaleStudy", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims, voided by a failed check; none where records are missing."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some members are missing"),))
+        return Judgement.incomplete("records of some members are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     return Judgement(tuple(verdicts(study, data, void)), found, notes(study, data, records))
 
 

@@ -13,7 +13,6 @@ from testbed.studies.couplings.config import MERGED_KINDS, STREAM_KINDS
 from testbed.studies.couplings.couple import ENDS, LEVELS, OBJECTIVES
 from testbed.studies.couplings.data import Data, gather
 from testbed.studies.couplings.evidence import ROUNDING, evidence, found, kept, out_of_order, shortfall
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -30,13 +29,11 @@ def judgement(study: "Couplings", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm are missing"),))
+        return Judgement.incomplete("records of some arm are missing")
     done = checks(study, data)
-    failed = next((check for check in done if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), done, notes(study, data))
+    return Judgement.of(pairs, study.alpha, done, notes(study, data))
 
 
 def checks(study: "Couplings", data: Data) -> tuple[Check, ...]:

@@ -11,7 +11,6 @@ from testbed.studies.depth_and_order.data import Arm, Data, Floats, gather
 from testbed.studies.depth_and_order.evidence import evidence
 from testbed.studies.depth_and_order.fates import FATES, fates
 from testbed.studies.drawing import LEVEL, median_interval
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -29,13 +28,11 @@ def judgement(study: "DepthAndOrder", records: Sequence[Record]) -> Judgement:
     data = gather(study, records)
     if data is None or data.diverged:
         said = "records are missing" if data is None else f"{data.diverged} models diverged"
-        return Judgement((), (Check("complete", False, said),))
+        return Judgement.incomplete(said)
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

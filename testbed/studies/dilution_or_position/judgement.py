@@ -12,7 +12,7 @@ from testbed.studies.dilution_or_position.places import CORNERS
 from testbed.studies.dilution_or_position.results import Measured, Row, measured
 from testbed.studies.drawing import LEVEL
 from testbed.studies.judge import Mean, Verdict, judge
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.dilution_or_position.study import DilutionOrPosition
@@ -27,10 +27,9 @@ def judgement(study: "DilutionOrPosition", records: Sequence[Record]) -> Judgeme
     """Verdicts on the claims, voided by a failed check; undecided where a row did not learn or shares say nothing."""
     data = measured(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some members are missing"),))
+        return Judgement.incomplete("records of some members are missing")
     found = checks(study, data, records)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     numbers = evidence(study, data)
     said = judge(pairs(study, numbers), study.alpha, void=void)
     verdicts = [_with_reason(one, numbers[one.claim.id], void) for one in said]

@@ -11,7 +11,7 @@ from testbed.studies.entropy_guided.data import Data, gather
 from testbed.studies.entropy_guided.evidence import evidence, not_learnt
 from testbed.studies.entropy_guided.notes import notes
 from testbed.studies.judge import Evidence, Open, Verdict, judge
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.entropy_guided.study import EntropyGuidedStudy
@@ -26,10 +26,9 @@ def judgement(study: "EntropyGuidedStudy", records: Sequence[Record]) -> Judgeme
     """Verdicts on all claims; undecided where a check fails, and where runs without a penalty have not learnt."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+        return Judgement.incomplete("records of some arm or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     verdicts = verdicts_of(study, data, void)
     return Judgement(tuple(verdicts), found, (*notes(study, data), at_the_raised_bound(study, data, void)))
 

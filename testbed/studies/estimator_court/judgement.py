@@ -20,7 +20,6 @@ from testbed.studies.estimator_court.data import (
 )
 from testbed.studies.estimator_court.evidence import TOKEN_WATCHERS, evidence, token_falls
 from testbed.studies.estimator_court.measure import CODERS, NAMES
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -37,13 +36,11 @@ def judgement(study: "EstimatorCourt", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some source or length are missing"),))
+        return Judgement.incomplete("records of some source or length are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study) if claim.id in numbers]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "EstimatorCourt", data: Data) -> tuple[Check, ...]:

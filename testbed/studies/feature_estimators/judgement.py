@@ -8,7 +8,6 @@ import numpy as np
 from testbed.runs import Record
 from testbed.studies.feature_estimators.claims import JUDGED, WORDS, claims, evidence
 from testbed.studies.feature_estimators.data import Data, gather
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -19,13 +18,11 @@ def judgement(study: "FeatureEstimators", records: Sequence[Record]) -> Judgemen
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some replicate are missing"),))
+        return Judgement.incomplete("records of some replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(data))
+    return Judgement.of(pairs, study.alpha, found, notes(data))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

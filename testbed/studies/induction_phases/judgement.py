@@ -24,7 +24,6 @@ from testbed.studies.induction_phases.data import (
 )
 from testbed.studies.induction_phases.evidence import evidence
 from testbed.studies.induction_phases.stationary import unigram_by_quadrature
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -45,13 +44,11 @@ def judgement(study: "InductionPhases", records: Sequence[Record]) -> Judgement:
     data = gather(study, records)
     if data is None or data.diverged:
         said = "records are missing" if data is None else f"{data.diverged} models diverged"
-        return Judgement((), (Check("complete", False, said),))
+        return Judgement.incomplete(said)
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "InductionPhases", data: Data) -> tuple[Check, ...]:

@@ -11,7 +11,6 @@ from testbed.studies.irreducible_loss.classes import CHAINS, COMMON, KINDS, MEMO
 from testbed.studies.irreducible_loss.data import Data, Floats, gather
 from testbed.studies.irreducible_loss.evidence import error, evidence
 from testbed.studies.irreducible_loss.reading import one_limit
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 
 if TYPE_CHECKING:
@@ -24,13 +23,11 @@ def judgement(study: "IrreducibleLoss", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "a curve is missing, or a transformer did not finish"),))
+        return Judgement.incomplete("a curve is missing, or a transformer did not finish")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Claim, Evidence, Open, judge
+from testbed.studies.judge import Claim, Evidence, Open
 from testbed.studies.large_vocabulary.claims import COMPARED, FLOW_OF, STUDY, claims, evidence, predicted_tenths
 from testbed.studies.large_vocabulary.config import FORMS, PRODUCTS, ROLES, Arm, Role, SourceName
 from testbed.studies.large_vocabulary.data import Data, gather
@@ -31,10 +31,8 @@ def judgement(study: "LargeVocabulary", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails, and where what is compared is not at rest."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some law, loss or replicate are missing"),))
+        return Judgement.incomplete("records of some law, loss or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     moving = unsettled(study, data)
     pairs: list[tuple[Claim, Evidence]] = []
@@ -42,7 +40,7 @@ def judgement(study: "LargeVocabulary", records: Sequence[Record]) -> Judgement:
         number = numbers[claim.id]
         why = next((moving[one] for one in rests_on(claim.id) if one in moving), None)
         pairs.append((claim, number if why is None else Open(number, why)))
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, moving))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, moving))
 
 
 def rests_on(claim_id: str) -> tuple[Role | tuple[SourceName, Arm], ...]:

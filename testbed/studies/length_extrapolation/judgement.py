@@ -17,7 +17,7 @@ from testbed.studies.length_extrapolation.grid import scalings
 from testbed.studies.length_extrapolation.head_evidence import reported
 from testbed.studies.length_extrapolation.remarks import remarks
 from testbed.studies.length_extrapolation.results import Measured, Row, measured, oracles
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.length_extrapolation.study import LengthExtrapolation
@@ -32,10 +32,9 @@ def judgement(study: "LengthExtrapolation", records: Sequence[Record]) -> Judgem
     """Verdicts on the claims; undecided where no arm learnt what a claim needs, void where a check failed."""
     data = measured(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some members are missing"),))
+        return Judgement.incomplete("records of some members are missing")
     found = checks(study, data, records)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     return Judgement(tuple(verdicts(study, data, void)), found, notes(study, data))
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.linear_attention_entropy.claims import TITLES, claims
 from testbed.studies.linear_attention_entropy.config import (
     BIGRAM,
@@ -37,13 +36,11 @@ def judgement(study: "LinearAttentionEntropy", records: Sequence[Record]) -> Jud
     """Verdicts on all claims; undecided throughout if a check fails, and where the arms concerned did not learn."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some task, arm or replicate are missing"),))
+        return Judgement.incomplete("records of some task, arm or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Student, judge
+from testbed.studies.judge import Evidence, Student
 from testbed.studies.linear_entropy.claims import claims, entropy_arms, evidence
 from testbed.studies.linear_entropy.data import Data, gather, learnt
 from testbed.studies.study import Check, Judgement
@@ -17,10 +17,8 @@ def judgement(study: "LinearEntropy", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some source or replicate are missing"),))
+        return Judgement.incomplete("records of some source or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     lost = [arm for arm in data.arms if not learnt(data, study, arm)]
 
@@ -30,7 +28,7 @@ def judgement(study: "LinearEntropy", records: Sequence[Record]) -> Judgement:
         return numbers[name] if exact or not lost else Student(numbers[name].estimate, float("inf"), 1)
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

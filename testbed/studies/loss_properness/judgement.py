@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.loss_properness.claims import STUDY, claims, evidence, finite_floors, title
 from testbed.studies.loss_properness.config import NOISY
 from testbed.studies.loss_properness.data import Data, gather
@@ -23,10 +23,8 @@ def judgement(study: "LossProperness", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails, and on losses whose training is not at rest."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some loss, source or replicate are missing"),))
+        return Judgement.incomplete("records of some loss, source or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     moving = [arm.name for arm in study.arms if not data.at_rest(arm.name, study.bounds.gate)]
     about = {
@@ -45,7 +43,7 @@ def judgement(study: "LossProperness", records: Sequence[Record]) -> Judgement:
         return Open(number, f"{', '.join(restless)}: training was not at rest") if restless else number
 
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, moving))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, moving))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

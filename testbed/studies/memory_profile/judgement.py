@@ -8,7 +8,7 @@ import numpy as np
 from testbed.runs import Record
 from testbed.sources.bits import LN2
 from testbed.studies.gate import learnt
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.memory_profile.claims import claims
 from testbed.studies.memory_profile.config import ARMS, MAIN, NETWORK, POWERS, ArmName, Family
 from testbed.studies.memory_profile.data import Data, gather, learners_on
@@ -37,10 +37,8 @@ def judgement(study: "MemoryProfile", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided where a check fails, or on arms that have not learnt."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some member or family are missing"),))
+        return Judgement.incomplete("records of some member or family are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     lost = [arm for arm in ARMS if not has_learnt(study, data, arm)]
     censored = [arm for arm in ARMS if float(np.isinf(data.arms[arm]["steps"]).mean()) > study.bounds.never]
     numbers = evidence(study, data)
@@ -61,7 +59,7 @@ def judgement(study: "MemoryProfile", records: Sequence[Record]) -> Judgement:
         return number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost, censored))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost, censored))
 
 
 def has_learnt(study: "MemoryProfile", data: Data, arm: ArmName) -> bool:

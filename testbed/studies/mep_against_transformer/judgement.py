@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.mep_against_transformer.claims import claims
 from testbed.studies.mep_against_transformer.data import Data, gather
 from testbed.studies.mep_against_transformer.evidence import crossings, evidence
@@ -25,14 +24,12 @@ def judgement(study: "MepAgainstTransformer", records: Sequence[Record]) -> Judg
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some model or replicate are missing"),))
+        return Judgement.incomplete("records of some model or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     usable = data if data.learnt.sum() >= LEAST_LEARNT else data_of_all(data)
     numbers = evidence(study, usable)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, usable))
+    return Judgement.of(pairs, study.alpha, found, notes(study, usable))
 
 
 def data_of_all(data: Data) -> Data:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.multipliers.cases import OUTCOMES, SOLVERS, all_pairs
 from testbed.studies.multipliers.claims import claims
 from testbed.studies.multipliers.data import Data, gather
@@ -24,13 +23,11 @@ def judgement(study: "Multipliers", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+        return Judgement.incomplete("records of some arm or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "Multipliers", data: Data) -> tuple[Check, ...]:

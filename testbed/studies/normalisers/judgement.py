@@ -7,7 +7,7 @@ import numpy as np
 
 from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.normalisers.claims import claims
 from testbed.studies.normalisers.config import FAMILIES
 from testbed.studies.normalisers.data import Data, gather
@@ -25,9 +25,8 @@ def judgement(study: "Normalisers", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if the check fails, and where the arms concerned did not learn."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+        return Judgement.incomplete("records of some arm or replicate are missing")
     found = check(data)
-    void = None if found.passed else f"{found.name} ({found.detail})"
     numbers, missing = evidence(study, data), unlearnt(study, data)
 
     def gated(claim_id: str) -> Evidence:
@@ -35,7 +34,7 @@ def judgement(study: "Normalisers", records: Sequence[Record]) -> Judgement:
         return Open(number, f"some arms did not learn: {', '.join(arms)}") if arms else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), (found,), notes(study, data))
+    return Judgement.of(pairs, study.alpha, (found,), notes(study, data))
 
 
 def check(data: Data) -> Check:

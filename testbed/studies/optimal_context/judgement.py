@@ -10,7 +10,7 @@ from testbed.runs import Record
 from testbed.studies.judge import Evidence, Verdict, judge
 from testbed.studies.optimal_context.arm_data import EXCESS_OF, ArmData, arm_data, counted, number
 from testbed.studies.optimal_context.claims import CONTROL, DESIGNED, claims, evidence
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 
 if TYPE_CHECKING:
     from testbed.studies.optimal_context.study import OptimalContext
@@ -25,13 +25,13 @@ def judgement(study: "OptimalContext", records: Sequence[Record]) -> Judgement:
     designed, control = data[DESIGNED], data[CONTROL]
     if designed is None or control is None:
         missing = " and ".join(role for role in (DESIGNED, CONTROL) if data[role] is None)
-        return Judgement((), (Check("complete", False, f"records of the arms {missing} are missing"),))
+        return Judgement.incomplete(f"records of the arms {missing} are missing")
     present = [one for one in data.values() if one is not None]
     found = checks(study, present, records)
     failed = next((check for check in found if not check.passed), None)
     if failed is not None and failed.name == "no judged member diverged":
         return Judgement((), found)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     other = next(estimand for estimand in EXCESS_OF if estimand != study.estimand)
     beside = verdicts(study, designed.judged_by(other), control.judged_by(other), void)
     judged = [

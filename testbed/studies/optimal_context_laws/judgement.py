@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.optimal_context_laws.claims import claims
 from testbed.studies.optimal_context_laws.data import Data, gather, optima, slopes
 from testbed.studies.optimal_context_laws.evidence import best_losses, evidence, judged_sizes, paper_fit
@@ -21,13 +20,11 @@ def judgement(study: "OptimalContextLaws", records: Sequence[Record]) -> Judgeme
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+        return Judgement.incomplete("records of some arm or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "OptimalContextLaws", data: Data) -> tuple[Check, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.linear_entropy.data import Data
 from testbed.studies.parity_features.claims import claims, evidence
 from testbed.studies.parity_features.config import ROLES
@@ -27,10 +27,8 @@ def judgement(study: "ParityFeatures", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails or the networks did not learn their tasks."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some table, length or replicate are missing"),))
+        return Judgement.incomplete("records of some table, length or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     lost = [role for role in ROLES if not learnt(study, data, role)]
 
@@ -40,7 +38,7 @@ def judgement(study: "ParityFeatures", records: Sequence[Record]) -> Judgement:
         return Open(number, "the networks did not learn their task") if set(mine) & set(lost) else number
 
     pairs = [(claim, gated(numbers[claim.id], claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -13,7 +13,7 @@ from testbed.studies.parity_replication.config import PAPERS_OWN, PROTOCOLS, Pro
 from testbed.studies.parity_replication.exact import RECOVERED_WITHIN, linear_fit, recovery_error
 from testbed.studies.parity_replication.results import Measured, Point, design, measured
 from testbed.studies.parity_replication.transformer_claims import learns_all
-from testbed.studies.study import Check, Judgement
+from testbed.studies.study import Check, Judgement, why_void
 from testbed.training.mlp_path import RULES
 
 if TYPE_CHECKING:
@@ -30,13 +30,12 @@ def judgement(study: "ParityReplication", records: Sequence[Record]) -> Judgemen
     """Verdicts on all claims, voided by a failed check; none where records are missing or a judged member diverged."""
     data = measured(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some members are missing"),))
+        return Judgement.incomplete("records of some members are missing")
     whole = Check("no judged member diverged", data.diverged == 0, f"{data.diverged} diverged")
     if not whole.passed:
         return Judgement((), (whole,))
     found = (whole, *checks(data))
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
+    void = why_void(found)
     numbers = evidence(study, data)
     verdicts = judge([(claim, numbers[claim.id]) for claim in claims(study)], study.alpha, void=void)
     return Judgement(tuple(verdicts), found, notes(study, data))

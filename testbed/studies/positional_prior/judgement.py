@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.positional_prior.claims import TITLES, claims, source_title
 from testbed.studies.positional_prior.config import ARMS, SINGLE, SLOPED, WEAKEST
 from testbed.studies.positional_prior.data import Data, gather
@@ -24,10 +24,8 @@ def judgement(study: "PositionalPrior", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails, and where the arms concerned did not learn."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some prior, source or replicate are missing"),))
+        return Judgement.incomplete("records of some prior, source or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers, missing = evidence(study, data), unlearnt(study, data)
 
     def gated(claim_id: str) -> Evidence:
@@ -35,7 +33,7 @@ def judgement(study: "PositionalPrior", records: Sequence[Record]) -> Judgement:
         return Open(number, f"not learnt: {', '.join(lost)}") if lost else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, missing))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, missing))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import Evidence, Open, judge
+from testbed.studies.judge import Evidence, Open
 from testbed.studies.predictive_surplus.claims import ROLES_OF, claims
 from testbed.studies.predictive_surplus.config import DRAFTED, ROLES
 from testbed.studies.predictive_surplus.data import Data, can_read, evidence, gather, has_learnt
@@ -20,10 +20,8 @@ def judgement(study: "PredictiveSurplus", records: Sequence[Record]) -> Judgemen
     """Verdicts on all claims; undecided where a check fails, or on members that have not learnt their source."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some source or replicate are missing"),))
+        return Judgement.incomplete("records of some source or replicate are missing")
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     lost = {role for role in ROLES if not has_learnt(study, data, role)}
     blunt = {f"tracks_{role}" for role in ("chain", "hidden") if not can_read(study, data, role)}
     numbers = evidence(study, data)
@@ -37,7 +35,7 @@ def judgement(study: "PredictiveSurplus", records: Sequence[Record]) -> Judgemen
         return Open(number, f"not learnt: {', '.join(idle)}") if idle else number
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -7,7 +7,6 @@ import numpy as np
 
 from testbed.measures.probability_gap import gap_statistics
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.probability_gap.chains import STATEMENTS, TOLERANCE, UNPROVED, stationary_block
 from testbed.studies.probability_gap.claims import claims
 from testbed.studies.probability_gap.data import Data, gather
@@ -26,13 +25,11 @@ def judgement(study: "ProbabilityGap", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some arm or replicate are missing"),))
+        return Judgement.incomplete("records of some arm or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "ProbabilityGap", data: Data) -> tuple[Check, ...]:

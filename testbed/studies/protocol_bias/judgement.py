@@ -7,7 +7,7 @@ import numpy as np
 
 from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import Evidence, Ranking, Replicates, Student, judge
+from testbed.studies.judge import Evidence, Ranking, Replicates, Student
 from testbed.studies.protocol_bias.claims import STUDY, claims
 from testbed.studies.protocol_bias.data import FACTORS, READINGS, Data, Point, gather
 from testbed.studies.protocol_bias.evidence import block_shift, evidence, inside
@@ -37,10 +37,8 @@ def judgement(study: "ProtocolBias", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some member or replicate are missing"),))
+        return Judgement.incomplete("records of some member or replicate are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     lost = not_learnt(study, data)
 
@@ -51,7 +49,7 @@ def judgement(study: "ProtocolBias", records: Sequence[Record]) -> Judgement:
         return Student(numbers[name].estimate, float("inf"), 1) if part in lost else numbers[name]
 
     pairs = [(claim, gated(claim.id)) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, lost))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, lost))
 
 
 def not_learnt(study: "ProtocolBias", data: Data) -> list[str]:

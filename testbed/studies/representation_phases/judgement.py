@@ -7,7 +7,6 @@ import numpy as np
 
 from testbed.runs import Record
 from testbed.studies.drawing import LEVEL
-from testbed.studies.judge import judge
 from testbed.studies.judge.proportion import Proportion
 from testbed.studies.representation_phases.claims import claims
 from testbed.studies.representation_phases.config import CORNERS
@@ -40,13 +39,11 @@ def judgement(study: "RepresentationPhases", records: Sequence[Record]) -> Judge
     data = gather(study, records)
     if data is None or data.diverged:
         said = "records are missing" if data is None else f"{data.diverged} parts of runs diverged"
-        return Judgement((), (Check("complete", False, said),))
+        return Judgement.incomplete(said)
     found = checks(data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(data: Data) -> tuple[Check, ...]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 from testbed.studies.tokenizers.claims import claims
 from testbed.studies.tokenizers.data import TOKENS, Data, Numbers, gather, numbers
@@ -31,12 +30,10 @@ def judgement(study: "Tokenizers", records: Sequence[Record]) -> Judgement:
         detail = f"records are missing; {diverged} judged members diverged"
         return Judgement((), (Check("every record is there", False, detail),))
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     summary = numbers(study, data)
     said = evidence(study, summary)
     pairs = [(claim, said[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data, summary, records))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data, summary, records))
 
 
 def checks(study: "Tokenizers", data: Data) -> tuple[Check, ...]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 from testbed.studies.variable_order.claims import claims
 from testbed.studies.variable_order.config import Arm
@@ -26,13 +25,11 @@ def judgement(study: "VariableOrder", records: Sequence[Record]) -> Judgement:
     data = gather(study, records)
     if data is None or data.diverged:
         said = "records are missing" if data is None else f"{data.diverged} models diverged"
-        return Judgement((), (Check("complete", False, said),))
+        return Judgement.incomplete(said)
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "VariableOrder", data: Data) -> tuple[Check, ...]:

@@ -7,7 +7,6 @@ import numpy as np
 
 from testbed.measures.perplexity_tests import perplexity_exponent, stein_exponent
 from testbed.runs import Record
-from testbed.studies.judge import judge
 from testbed.studies.study import Check, Judgement
 from testbed.studies.zero_shot_tests.claims import claims
 from testbed.studies.zero_shot_tests.data import AZUMA, NORMAL, Data, gather
@@ -22,13 +21,11 @@ def judgement(study: "ZeroShotTests", records: Sequence[Record]) -> Judgement:
     """Verdicts on all claims; undecided throughout if a check fails."""
     data = gather(study, records)
     if data is None:
-        return Judgement((), (Check("complete", False, "records of some source or pair are missing"),))
+        return Judgement.incomplete("records of some source or pair are missing")
     found = checks(study, data)
-    failed = next((check for check in found if not check.passed), None)
-    void = None if failed is None else f"{failed.name} ({failed.detail})"
     numbers = evidence(study, data)
     pairs = [(claim, numbers[claim.id]) for claim in claims(study)]
-    return Judgement(tuple(judge(pairs, study.alpha, void=void)), found, notes(study, data))
+    return Judgement.of(pairs, study.alpha, found, notes(study, data))
 
 
 def checks(study: "ZeroShotTests", data: Data) -> tuple[Check, ...]:
